@@ -1,0 +1,144 @@
+package core
+
+import (
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// Config is what a machine is started with. Zero durations and limits stand for the defaults that
+// the fields name.
+type Config struct {
+	Address    string   // own host:port as peers reach it; an opaque name to the machine
+	View       []string // addresses of the first members; own address is added when absent
+	ShardCount int      // shards to begin with; 0: not given
+
+	// Entropy is fresh randomness for this boot, at least 128 bits of it unpredictable: it becomes the
+	// life of a node without records, and seeds all jitter.
+	Entropy [32]byte
+	// Volatile machines produce no record contents: nothing can be restored. Positions count all the same.
+	Volatile bool
+
+	HeartbeatInterval time.Duration // 500 ms
+	SuspectAfter      time.Duration // silence after which a peer counts as down; 2 s
+	DependencyWait    time.Duration // how long a request waits for its dependencies; 20 s
+	ForwardTimeout    time.Duration // how long to wait for an owner that gives no sign; 5 s
+	RetryInterval     time.Duration // pulls, proxied and forwarded reads, hellos are tried again after this; 1 s
+
+	MaxWaiting      int // requests waiting here for dependencies or for other nodes; 10,000
+	MaxWaitingBytes int // keys and values of these requests; 64 MiB
+	MaxBuffered     int // replicated writes held per replica until their dependencies arrive; 1,024
+	ChunkBytes      int // size aimed at for one part of a transfer; 256 KiB
+}
+
+// Position counts the changes of a machine's durable state. Zero is "nothing".
+type Position uint64
+
+// InputKind says what an Input is.
+type InputKind uint8
+
+// The kinds of input. The zero value is invalid.
+const (
+	InputWake    InputKind = iota + 1 // time passed, or more became durable; also the first input of a boot
+	InputRequest                      // a client's request
+	InputCancel                       // the client of Request.ID is gone: forget the request if it has not taken effect
+	InputMessage                      // a message of a peer
+)
+
+// Input is one thing that happens to a machine. The times and the durable position are read for
+// every kind.
+type Input struct {
+	Kind    InputKind
+	Wall    int64         // wall clock, milliseconds since the Unix epoch; may jump
+	Mono    time.Duration // monotonic clock, any origin; never goes back while the machine lives
+	Durable Position      // everything up to here survives a crash
+
+	Request Request       // for InputRequest; InputCancel reads its ID
+	Message *wire.Message // for InputMessage; the machine keeps parts of it, so the caller must not reuse it
+}
+
+// RequestID is chosen by the shell, unique among its unanswered requests, not zero.
+type RequestID uint64
+
+// Op is what a request asks for.
+type Op = wire.Op
+
+// Request is what a client asks of a node.
+type Request struct {
+	ID     RequestID
+	Op     Op
+	Key    string   // OpGet, OpPut, OpDelete
+	Value  []byte   // OpPut: JSON text, kept by the machine
+	Tokens string   // causal-metadata texts, separated by commas; "" depends on nothing
+	Shard  shard.ID // OpShardMembers, OpKeyCount
+}
+
+// Status is how a request ended.
+type Status = wire.Status
+
+// Response answers one request.
+type Response struct {
+	ID     RequestID
+	After  Position // must not be shown before the log is durable up to here
+	Status Status
+
+	Value   []byte     // StatusFound: JSON text, not to be modified
+	Token   []byte     // causal-metadata text; valid until the next Step
+	Shard   shard.ID   // owner of the key; for OpNodeShard the node's own
+	Dot     causal.Dot // the version read or written; of a tombstone too; zero for none
+	Clock   hlc.Time   // of that version
+	Count   uint64     // OpKeyCount
+	Members []string   // OpView, OpShardMembers: addresses, sorted; OpShardIDs: ids in numeric order
+	Reason  string     // StatusForming, StatusRefused, StatusBadToken: a sentence for the client
+}
+
+// Send asks the shell to deliver a message to a peer. It may be lost, repeated or overtaken.
+type Send struct {
+	To      string   // address
+	After   Position // must not leave before the log is durable up to here
+	Message *wire.Message
+}
+
+// Record is a change of durable state: Key now has Value, or is gone if Delete is set. The records
+// of one Step are one atomic unit.
+type Record struct {
+	Key, Value []byte
+	Delete     bool
+}
+
+// Accepted tells which request minted a dot: for logs, and for histories that must name the
+// writes whose outcome their client never learned.
+type Accepted struct {
+	Dot     causal.Dot
+	Life    view.LifeID // of the node that received the request from its client
+	Request RequestID   // there
+}
+
+// Output receives what a Step wants done. It belongs to the caller, is reset by each Step and valid
+// until the next one.
+type Output struct {
+	Sends    []Send
+	Replies  []Response
+	Accepted []Accepted
+	Probes   []Probe
+	Logs     []string      // what an operator should know, a sentence each: rare
+	Records  []Record      // to be made durable as one unit, which is number Position; empty if Volatile
+	Position Position      // of the state after this Step; unchanged if nothing durable changed
+	WakeAt   time.Duration // monotonic time of the next InputWake; always set
+
+	text []byte // memory of the tokens in Replies
+}
+
+func (o *Output) reset() {
+	clear(o.Sends)
+	clear(o.Replies)
+	clear(o.Records)
+	*o = Output{
+		Sends: o.Sends[:0], Replies: o.Replies[:0], Accepted: o.Accepted[:0], Probes: o.Probes[:0],
+		Records: o.Records[:0], text: o.text[:0],
+	}
+}

@@ -1,0 +1,44 @@
+package core
+
+// Probe names a rare situation that the machine met: evidence of what a run has covered.
+type Probe string
+
+// The probes of the data plane.
+const (
+	ProbeBadMAC             Probe = "token.bad_mac"
+	ProbeFormLifeChanged    Probe = "form.life_changed_after_pledge"
+	ProbeFormTold           Probe = "form.told_by_formed_peer"
+	ProbeForgot             Probe = "form.refused_without_memory"
+	ProbeForwardDuplicate   Probe = "forward.duplicate_rejected"
+	ProbeForwardTooOld      Probe = "forward.counter_too_old"
+	ProbeReplyEarlierLife   Probe = "forward.reply_to_earlier_life"
+	ProbeReplyUnexpected    Probe = "forward.reply_unexpected"
+	ProbeForwardRetried     Probe = "forward.read_tried_elsewhere"
+	ProbeForwardUnknown     Probe = "forward.outcome_unknown"
+	ProbeForwardWaiting     Probe = "forward.waiting_notice"
+	ProbeShardDown          Probe = "forward.shard_down"
+	ProbeParked             Probe = "wait.parked"
+	ProbeParkedTwice        Probe = "wait.parked_for_another_dot"
+	ProbeUnsatisfied        Probe = "wait.unsatisfied"
+	ProbeOverloaded         Probe = "wait.overloaded"
+	ProbeProxied            Probe = "read.proxied"
+	ProbeProxyUncovered     Probe = "read.proxy_uncovered"
+	ProbeStreamGap          Probe = "stream.gap"
+	ProbeStreamRepeated     Probe = "stream.repeated"
+	ProbeStreamHeld         Probe = "stream.held_for_context"
+	ProbeStreamOverflow     Probe = "stream.buffer_full"
+	ProbeSlotSet            Probe = "repl.slotset_mismatch"
+	ProbePullOverwritten    Probe = "pull.overwritten_dependency"
+	ProbePullRestarted      Probe = "pull.source_restarted"
+	ProbePullOtherSource    Probe = "import.source_changed"
+	ProbeInstallCovered     Probe = "install.skipped_covered"
+	ProbeInstallOvertaken   Probe = "install.version_beyond_vector"
+	ProbeCrashUnsynced      Probe = "crash.with_unsynced_applied"
+	ProbeClockFloor         Probe = "hlc.floor_above_wall"
+	ProbeConcurrentResolved Probe = "lww.concurrent_loser_dropped"
+	ProbeDeletedWins        Probe = "lww.tombstone_wins"
+	ProbeForeignMessage     Probe = "message.foreign_or_stale"
+	ProbePeerDown           Probe = "view.peer_down"
+	ProbePeerReturned       Probe = "view.peer_returned"
+	ProbeRollback           Probe = "rid.rollback_detected"
+)

@@ -1,0 +1,91 @@
+package wire
+
+import (
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/view"
+)
+
+// Hello asks whoever lives at an address who it is. The answer repeats the challenge, so that it
+// is known to be younger than the question.
+type Hello struct {
+	Address    string // of the sender
+	Challenge  uint64
+	View       []string // as the sender was started, sorted
+	ShardCount int      // likewise; zero: not given
+}
+
+func (*Hello) kind() kind { return kindHello }
+
+func (b *Hello) append(buf []byte) []byte {
+	buf = codec.AppendString(buf, b.Address)
+	buf = codec.AppendFixed64(buf, b.Challenge)
+	return appendStart(buf, b.View, b.ShardCount)
+}
+
+func (b *Hello) read(r *codec.Reader) {
+	b.Address = r.String()
+	b.Challenge = r.Fixed64()
+	b.View, b.ShardCount = readStart(r)
+}
+
+// Welcome answers a Hello; the life is in the message's header.
+type Welcome struct {
+	Address    string
+	Challenge  uint64
+	Key        view.Key
+	View       []string
+	ShardCount int
+	Formed     bool          // the store exists already:
+	Founding   view.Founding // this one
+}
+
+func (*Welcome) kind() kind { return kindWelcome }
+
+func (b *Welcome) append(buf []byte) []byte {
+	buf = codec.AppendString(buf, b.Address)
+	buf = codec.AppendFixed64(buf, b.Challenge)
+	buf = append(buf, b.Key[:]...)
+	buf = appendStart(buf, b.View, b.ShardCount)
+	buf = codec.AppendBool(buf, b.Formed)
+	if b.Formed {
+		buf = view.AppendFounding(buf, b.Founding)
+	}
+	return buf
+}
+
+func (b *Welcome) read(r *codec.Reader) {
+	b.Address = r.String()
+	b.Challenge = r.Fixed64()
+	copy(b.Key[:], r.Raw(len(b.Key)))
+	b.View, b.ShardCount = readStart(r)
+	if b.Formed = r.Bool(); b.Formed {
+		b.Founding = view.ReadFounding(r)
+	}
+}
+
+// Pledge says that the sender, durably, forms the store with this list or not at all unless one of
+// its lives ends.
+type Pledge struct {
+	Founding view.Founding
+}
+
+func (*Pledge) kind() kind { return kindPledge }
+
+func (b *Pledge) append(buf []byte) []byte { return view.AppendFounding(buf, b.Founding) }
+
+func (b *Pledge) read(r *codec.Reader) { b.Founding = view.ReadFounding(r) }
+
+func appendStart(buf []byte, addresses []string, shardCount int) []byte {
+	buf = codec.AppendUint(buf, uint64(len(addresses)))
+	for _, a := range addresses {
+		buf = codec.AppendString(buf, a)
+	}
+	return codec.AppendUint(buf, uint64(shardCount))
+}
+
+func readStart(r *codec.Reader) (addresses []string, shardCount int) {
+	for n := r.Count(1); n > 0; n-- {
+		addresses = append(addresses, r.String())
+	}
+	return addresses, int(r.UintMax(1<<31 - 1))
+}

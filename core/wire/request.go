@@ -1,0 +1,156 @@
+package wire
+
+import (
+	"bytes"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
+)
+
+// Op is what a request asks for. The zero value is invalid.
+type Op uint8
+
+// The operations. Those on keys and the key count are forwarded to an owner.
+const (
+	OpGet Op = iota + 1
+	OpPut
+	OpDelete
+	OpKeyCount     // live keys of a shard
+	OpView         // members that are up
+	OpShardIDs     // all shards
+	OpNodeShard    // the shard of this node
+	OpShardMembers // members assigned to a shard, up or down
+	opEnd
+)
+
+// Writes tells whether the operation changes a key.
+func (o Op) Writes() bool { return o == OpPut || o == OpDelete }
+
+// OnKey tells whether the operation names a key.
+func (o Op) OnKey() bool { return o == OpGet || o.Writes() }
+
+// String is the name of the operation as in the HTTP API.
+func (o Op) String() string {
+	names := [...]string{"invalid", "GET", "PUT", "DELETE", "key count", "view", "shard ids", "node shard", "shard members"}
+	return names[min(int(o), len(names)-1)]
+}
+
+// Status is how a request ended. The zero value is invalid.
+type Status uint8
+
+// The ways a request can end.
+const (
+	StatusFound     Status = iota + 1 // read: Value
+	StatusNotFound                    // read or deletion of a key that does not exist
+	StatusCreated                     // written; the key did not exist
+	StatusReplaced                    // written over a value
+	StatusDeleted                     // deleted
+	StatusAnswered                    // any other question: its answer
+	StatusWaiting                     // between nodes only: the request waits for its dependencies, the answer follows
+	StatusUncovered                   // between nodes only: a proxied read needs what this replica has not got either
+	StatusElsewhere                   // between nodes only: this node does not own the key
+
+	// Nothing happened, and nothing will.
+	StatusBadToken    // the causal-metadata is not from this store; Reason says more
+	StatusUnsatisfied // dependencies did not arrive in time
+	StatusShardDown   // every owner is known to be down
+	StatusOverloaded  // too many requests wait already
+	StatusForming     // the store is not formed; Reason says what is missing
+	StatusRefused     // this node cannot serve; Reason says why
+	StatusNoShard     // unknown shard, or this node has none
+	StatusNoAnswer    // a read: no owner answered in time
+
+	// A write that may have taken effect.
+	StatusUnknown
+	statusEnd
+)
+
+// String names the status in a word or two.
+func (s Status) String() string {
+	names := [...]string{
+		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered", "elsewhere",
+		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "outcome unknown",
+	}
+	return names[min(int(s), len(names)-1)]
+}
+
+// Succeeded tells whether the request did what it asked for, or learned for certain that there is
+// nothing to read or delete.
+func (s Status) Succeeded() bool { return s >= StatusFound && s <= StatusAnswered }
+
+// Forward hands a client's request to an owner, or a read to a sibling. The triple of the sender's
+// life, Counter and the target's life names it for ever: a target executes it at most once.
+type Forward struct {
+	Counter uint64 // never used twice by a life, crashes included
+	Request uint64 // the client's request at the sender, for logs and histories
+	Final   bool   // the target answers from what it has, or not at all
+	Op      Op
+	Key     string
+	Value   []byte
+	Shard   shard.ID // OpKeyCount
+	Context causal.Context
+}
+
+func (*Forward) kind() kind { return kindForward }
+
+func (b *Forward) append(buf []byte) []byte {
+	buf = codec.AppendUint(buf, b.Counter)
+	buf = codec.AppendUint(buf, b.Request)
+	buf = codec.AppendBool(buf, b.Final)
+	buf = append(buf, byte(b.Op))
+	buf = codec.AppendString(buf, b.Key)
+	buf = codec.AppendBytes(buf, b.Value)
+	buf = codec.AppendUint(buf, uint64(b.Shard))
+	return causal.AppendContext(buf, b.Context)
+}
+
+func (b *Forward) read(r *codec.Reader) {
+	b.Counter, b.Request = r.Uint(), r.Uint()
+	b.Final = r.Bool()
+	b.Op = Op(r.Byte())
+	b.Key = r.String()
+	b.Value = bytes.Clone(r.Bytes())
+	b.Shard = shard.ID(r.UintMax(1<<32 - 1))
+	b.Context = causal.ReadContext(r, nil)
+	if b.Op == 0 || b.Op >= opEnd || !b.Op.OnKey() && b.Op != OpKeyCount {
+		r.Fail()
+	}
+}
+
+// Reply answers a Forward; with the lives in the message's header it repeats the triple.
+type Reply struct {
+	Counter uint64
+	Status  Status
+	Value   []byte
+	Context causal.Context // of the version read or written
+	Dot     causal.Dot
+	Clock   hlc.Time
+	Count   uint64
+}
+
+func (*Reply) kind() kind { return kindReply }
+
+func (b *Reply) append(buf []byte) []byte {
+	buf = codec.AppendUint(buf, b.Counter)
+	buf = append(buf, byte(b.Status))
+	buf = codec.AppendBytes(buf, b.Value)
+	buf = causal.AppendContext(buf, b.Context)
+	buf = appendDot(buf, b.Dot)
+	buf = codec.AppendUint(buf, uint64(b.Clock))
+	return codec.AppendUint(buf, b.Count)
+}
+
+func (b *Reply) read(r *codec.Reader) {
+	b.Counter = r.Uint()
+	b.Status = Status(r.Byte())
+	b.Value = bytes.Clone(r.Bytes())
+	b.Context = causal.ReadContext(r, nil)
+	b.Dot = readDot(r)
+	b.Clock = readClock(r)
+	b.Count = r.Uint()
+	if b.Status == 0 || b.Status >= statusEnd {
+		r.Fail()
+	}
+}
