@@ -1,0 +1,4 @@
+// Package shard stands alone.
+package shard
+
+func Of(hash uint64) int { return int(hash % 2) }

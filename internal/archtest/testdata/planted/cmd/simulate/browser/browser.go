@@ -1,0 +1,2 @@
+// Package browser hides a server from every platform but js.
+package browser

@@ -1,0 +1,7 @@
+package clock
+
+import . "time"
+
+func hidden() {
+	Sleep(Second) // want "^clock: time.Sleep"
+}

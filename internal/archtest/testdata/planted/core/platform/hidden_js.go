@@ -1,0 +1,3 @@
+package platform // want "^constraint: hidden_js.go is not part"
+
+func later() {}

@@ -1,0 +1,2 @@
+// Package platform plants a file that only some platforms compile.
+package platform
