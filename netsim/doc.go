@@ -1,0 +1,44 @@
+// Package netsim runs deterministic state machines in a simulated world: one
+// goroutine, virtual time, a network and disks that misbehave on purpose, and
+// the same run for the same seed on every platform.
+//
+// # The world
+//
+// A World holds nodes, links between each two of them, one disk and one wall
+// clock per node, and a queue of events ordered by time. An event is a start, a
+// message, a timer, a sync of a disk, or the beginning or end of a fault. Each
+// is handled to its end before the next; between two events no time passes
+// inside a node.
+//
+// A Node is any machine that answers Start, Receive and Wake into an Outbox: it
+// sends messages, appends records to its log, sets its one timer, and reports
+// rare situations as probes. It must take time from the Clock and randomness
+// from Boot.Random only. Clients are nodes too.
+//
+// # What may go wrong
+//
+// Faults are data: a Schedule is a list of them with a text form of one line per
+// fault, see ParseSchedule. Swarm draws one from a seed. Faults reach messages
+// that are under way already. A crash loses the process and the part of its log
+// that no sync has covered; Outbox.Send with a position holds a message back
+// until its record is durable, so that a machine can promise only what it will
+// remember. At Config.ChaosEnd every fault ends: whatever the machine owes, it
+// has to deliver until Config.End.
+//
+// # What is checked
+//
+// Config.Invariant is judged after every event; it sees all nodes at once. A
+// panic of a node is a violation as well. Run returns the first as a *Violation.
+// Judge liveness after Run: is everything answered, do all copies agree?
+//
+// # Randomness
+//
+// Draws are keyed instead of sequential, see Seed. The fate of a message is a
+// function of the seed, its link and its number on that link. A fault that is
+// removed from a schedule leaves the fates of all other messages as they were,
+// which is what makes failing runs shrink well.
+//
+// Digest condenses a run into 64 bits; equal digests mean equal runs. Package
+// netsimtest sweeps seeds in a go test, and example/gossip is a machine with its
+// test to copy from.
+package netsim

@@ -1,0 +1,123 @@
+package netsim
+
+// runningFault is a fault of the schedule and what became of it.
+type runningFault struct {
+	Fault
+	// until is when it ends: cut short by the end of chaos.
+	until Time
+	// number counts the faults that began, from 1; zero: not yet.
+	number       uint64
+	began, ended Time
+	touched      uint64
+}
+
+// FaultReport says what a fault did.
+type FaultReport struct {
+	Fault Fault
+	// Began and Ended are zero while that has not happened.
+	Began, Ended Time
+	// Touched is the number of messages, handlings, syncs, clock readings and
+	// processes that it really changed. A fault with zero tested nothing.
+	Touched uint64
+}
+
+// Faults reports on every fault, in the order of the schedule.
+func (w *World[M]) Faults() []FaultReport {
+	reports := make([]FaultReport, len(w.faults))
+	for i := range w.faults {
+		f := &w.faults[i]
+		reports[i] = FaultReport{Fault: f.Fault, Began: f.began, Ended: f.ended, Touched: f.touched}
+	}
+	return reports
+}
+
+// scheduleFaults queues the beginnings and ends. They come first in the queue:
+// at equal times a fault changes the world before anything happens in it.
+func (w *World[M]) scheduleFaults() {
+	w.faults = make([]runningFault, len(w.config.Schedule))
+	for i, fault := range w.config.Schedule {
+		until := min(fault.At, w.chaosEnd) + min(fault.For, w.chaosEnd)
+		until = min(until, w.chaosEnd)
+		w.faults[i] = runningFault{Fault: fault, until: until}
+		if fault.At >= w.chaosEnd {
+			continue
+		}
+		w.queue.push(fault.At, w.newSlot(event[M]{kind: eventBegin, node: NoNode, index: uint64(i)}))
+		w.queue.push(until, w.newSlot(event[M]{kind: eventEnd, node: NoNode, index: uint64(i)}))
+	}
+	w.queue.push(w.chaosEnd, w.newSlot(event[M]{kind: eventHeal, node: NoNode}))
+}
+
+// active is the list of faults in effect that a kind belongs to.
+func (w *World[M]) active(kind FaultKind) *[]int32 {
+	switch kind {
+	case Pause, Slow:
+		return &w.handlingFaults
+	case Crash, Wipe:
+		return &w.crashFaults
+	case Skew, Jump, Freeze:
+		return &w.clockFaults
+	case SlowSync:
+		return &w.diskFaults
+	}
+	return &w.linkFaults
+}
+
+func (w *World[M]) begin(index int32) {
+	f := &w.faults[index]
+	w.begun++
+	f.number = w.begun
+	f.began = w.now
+	w.noteFault(eventBegin, f)
+	if w.tracing {
+		w.traceText("begins: " + f.format(w.config.Names))
+	}
+	for i := range w.nodes {
+		p := &w.nodes[i]
+		if f.Kind.target() != onNodes || !f.Nodes.Has(p.id) {
+			continue
+		}
+		switch f.Kind {
+		case Crash, Wipe:
+			if w.crash(p, f.Kind == Wipe) {
+				f.touched++
+			}
+		case Freeze:
+			if p.frozen == 0 {
+				p.frozenWall = w.clock(p).Wall
+			}
+			p.frozen++
+		}
+	}
+	list := w.active(f.Kind)
+	*list = append(*list, index)
+}
+
+func (w *World[M]) end(index int32) {
+	f := &w.faults[index]
+	f.ended = w.now
+	w.noteFault(eventEnd, f)
+	if w.tracing {
+		w.traceText("ends: " + f.format(w.config.Names))
+	}
+	list := w.active(f.Kind)
+	kept := (*list)[:0]
+	for _, other := range *list {
+		if other != index {
+			kept = append(kept, other)
+		}
+	}
+	*list = kept
+	for i := range w.nodes {
+		p := &w.nodes[i]
+		if f.Kind.target() != onNodes || !f.Nodes.Has(p.id) {
+			continue
+		}
+		switch f.Kind {
+		case Crash, Wipe:
+			w.restart(p)
+		case Freeze:
+			p.frozen--
+		}
+	}
+}
