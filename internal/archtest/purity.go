@@ -115,10 +115,10 @@ func (w *walker) expr(expr ast.Expr) {
 }
 
 func (w *walker) unary(n *ast.UnaryExpr) {
-	switch n.Op {
-	case token.ARROW:
+	if n.Op == token.ARROW {
 		w.add(n.Pos(), "channel", "channel receive")
-	case token.AND:
+	}
+	if n.Op == token.AND {
 		w.mutation(n.X)
 	}
 }
