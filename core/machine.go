@@ -1,52 +1,295 @@
-// Package core is the whole node as a pure state machine.
+// Package core is a whole node as a pure state machine: forming, serving, replication, catch-up and
+// failure detection, without IO, clock, goroutine or ambient randomness. A shell feeds it inputs and
+// carries out its outputs; package httpnode does so with real clocks and connections, the simulator
+// with simulated ones.
 package core
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/forming"
+	"github.com/sequitur-kv/sequitur/core/heap"
+	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// Machine is one node. Not safe for concurrent use.
-type Machine struct{}
+// Errors of New.
+var (
+	ErrAddress    = errors.New("core: a node needs an address")
+	ErrShardCount = errors.New("core: every shard needs at least two nodes, except that a single node may form one shard")
+	ErrRecords    = errors.New("core: the records are not those of a node")
+)
 
-// New makes a machine from the records that were durable when the last boot ended (in the order in which
-// Step gave them, or just the last one of each key) and their position; a fresh life without any.
-func New(config Config, records []Record, position Position) (*Machine, error) { return nil, nil }
+// Machine is one node. Make one with New. It is not safe for concurrent use.
+type Machine struct {
+	config   Config
+	random   *rand.ChaCha8
+	founder  view.Founder // own address, life and share of the secrets
+	boot     uint64       // random number of this boot
+	former   *forming.Former
+	founding *view.Founding // of the formed store
 
-// Step feeds one input.
-func (m *Machine) Step(input Input, output *Output) {}
+	newborn        bool          // the life is not on record yet
+	pledgeOnRecord view.Founding // of a boot before this one
 
-// Configuration is the current one, nil until the store has formed. Immutable.
-func (m *Machine) Configuration() *view.Configuration { return nil }
+	// From the configuration; set once the store has formed.
+	configuration *view.Configuration
+	formedAt      Position // log position of the configuration
+	self          int      // index in configuration.Members
+	home          *view.Shard
+	replica       causal.ReplicaID
+	detector      *view.Detector
+	siblings      []int // members of the same shard, self excepted
+	refusal       string
+
+	// The current input.
+	wall    int64
+	mono    time.Duration
+	durable Position
+	out     *Output
+
+	position Position // of the state
+	dirty    bool     // this Step changed durable state
+	clock    hlc.Clock
+	store    *store.Store
+	peers    []peer // by member
+	claims   []claim
+	claimed  causal.Vector // what of have is durable
+	streams  []stream      // of the siblings, by replica
+	copy     *transfer     // the copy under way, nil for none
+	copies   uint64        // counter of copies
+
+	counter    uint64   // of forwards
+	reserved   uint64   // counters up to here may be used without a record,
+	reservedAt Position // of the log position that reserved them
+	seen       []*executed
+
+	calls       map[RequestID]*call // waiting requests of this node's own clients
+	outstanding map[uint64]*call    // by counter of their forward
+	timers      heap.Heap[*call]    // every waiting request, by the time of its next step
+	parked      []waitList          // by replica of the missing dot
+	waitingSize int                 // bytes of waiting requests
+
+	nextBeat time.Duration
+	lastStep time.Duration
+
+	// Working memory.
+	current call
+	reply   causal.Context
+	scratch []byte
+	spare   causal.Vector
+	vector  causal.Vector
+	expired []int
+}
+
+// peer is what is known of another member.
+type peer struct {
+	have     causal.Vector // the last durable vector it told
+	lastHave causal.Vector // the one before
+}
+
+// New makes a machine from the records that were durable when the last boot ended (all of them in
+// the order in which Step gave them, or just the last one of each key) and their position; without
+// records it begins a new life. Errors: ErrAddress, ErrShardCount, ErrRecords.
+func New(config Config, records []Record, position Position) (*Machine, error) {
+	if config.Address == "" {
+		return nil, ErrAddress
+	}
+	config.View = slices.Clone(config.View)
+	if !slices.Contains(config.View, config.Address) {
+		config.View = append(config.View, config.Address)
+	}
+	slices.Sort(config.View)
+	config.View = slices.Compact(config.View)
+	if n := config.ShardCount; n < 0 || n > shard.MaxShards || n > 0 && 2*n > len(config.View) && (n > 1 || len(config.View) > 1) {
+		return nil, fmt.Errorf("%w: %d shards over %d nodes", ErrShardCount, n, len(config.View))
+	}
+	config.setDefaults()
+	m := &Machine{
+		config:      config,
+		random:      rand.NewChaCha8(config.Entropy),
+		position:    position,
+		store:       store.New(),
+		calls:       make(map[RequestID]*call),
+		outstanding: make(map[uint64]*call),
+		timers:      heap.New(callBefore, callTimer),
+	}
+	m.founder = view.Founder{Address: config.Address, Life: view.LifeID(m.random.Uint64() | 1)}
+	for i := range m.founder.Key {
+		m.founder.Key[i] = byte(m.random.Uint64())
+	}
+	m.boot = m.random.Uint64() | 1
+	if err := m.restore(records); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (c *Config) setDefaults() {
+	setDefault(&c.HeartbeatInterval, 500*time.Millisecond)
+	setDefault(&c.SuspectAfter, 2*time.Second)
+	setDefault(&c.DependencyWait, 20*time.Second)
+	setDefault(&c.ForwardTimeout, 5*time.Second)
+	setDefault(&c.RetryInterval, time.Second)
+	setDefault(&c.MaxWaiting, 10_000)
+	setDefault(&c.MaxWaitingBytes, 64<<20)
+	setDefault(&c.MaxBuffered, 1024)
+	setDefault(&c.ChunkBytes, 256<<10)
+}
+
+func setDefault[T time.Duration | int](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// Step feeds one input. The output is reset first. Nothing of the input but the parts of its message
+// and the request's strings and value is kept.
+func (m *Machine) Step(input Input, output *Output) {
+	output.reset()
+	m.out = output
+	m.wall, m.mono, m.durable = input.Wall, input.Mono, input.Durable
+	if m.newborn {
+		m.recordLife()
+	}
+	m.claimDurable()
+	m.tick()
+	switch input.Kind {
+	case InputWake:
+	case InputRequest:
+		m.request(&input.Request)
+	case InputCancel:
+		m.cancel(input.Request.ID)
+	case InputMessage:
+		m.receive(input.Message)
+	}
+	m.lastStep = m.mono
+	if m.dirty {
+		m.position++
+		m.dirty = false
+	}
+	output.Position = m.position
+	output.WakeAt = m.nextWake()
+}
+
+// change announces that this Step changes durable state and returns the position at which it will
+// be durable. Every change goes through here or through record.
+func (m *Machine) change() Position {
+	m.dirty = true
+	return m.position + 1
+}
+
+func (m *Machine) probe(p Probe) { m.out.Probes = append(m.out.Probes, p) }
+
+func (m *Machine) log(format string, args ...any) {
+	m.out.Logs = append(m.out.Logs, fmt.Sprintf(format, args...))
+}
+
+// receive takes a message of a peer. Messages of other stores, lives and strangers are dropped: the
+// sender is told what it must know by the answer to its next Hello.
+func (m *Machine) receive(message *wire.Message) {
+	switch body := message.Body.(type) {
+	case *wire.Hello:
+		m.answerHello(message.From, body)
+		return
+	case *wire.Welcome:
+		m.welcomed(message, body)
+		return
+	case *wire.Pledge:
+		m.pledged(message, body)
+		return
+	}
+	if m.configuration == nil || message.Cluster != m.configuration.Cluster || message.To != m.founder.Life {
+		m.probe(ProbeForeignMessage)
+		if reply, ok := message.Body.(*wire.Reply); ok && reply.Counter != 0 && m.configuration != nil {
+			m.probe(ProbeReplyEarlierLife)
+		}
+		return
+	}
+	from := m.configuration.MemberOf(message.From)
+	if from < 0 || from == m.self {
+		m.probe(ProbeForeignMessage)
+		return
+	}
+	if m.detector.Heard(from, m.mono) {
+		m.probe(ProbePeerReturned)
+		m.log("%s is up again", m.configuration.Members[from].Address)
+	}
+	switch body := message.Body.(type) {
+	case *wire.Heartbeat:
+		m.heartbeat(from, body)
+	case *wire.Batch:
+		m.receiveBatch(from, body)
+	case *wire.Pull:
+		m.answerPull(from, body)
+	case *wire.State:
+		m.receiveState(from, body)
+	case *wire.Forward:
+		m.receiveForward(from, body)
+	case *wire.Reply:
+		m.receiveReply(from, body)
+	}
+}
+
+// send hands a message for a member to the shell, which holds it until the log is durable up to after.
+func (m *Machine) send(member int, after Position, body wire.Body) {
+	to := &m.configuration.Members[member]
+	m.out.Sends = append(m.out.Sends, Send{To: to.Address, After: after, Message: &wire.Message{
+		Cluster: m.configuration.Cluster, Epoch: m.configuration.Epoch, From: m.founder.Life, To: to.Life, Body: body,
+	}})
+}
+
+// sendForming hands a message for a founder to the shell; life is zero where it is not known.
+func (m *Machine) sendForming(address string, life view.LifeID, after Position, body wire.Body) {
+	m.out.Sends = append(m.out.Sends, Send{To: address, After: after, Message: &wire.Message{From: m.founder.Life, To: life, Body: body}})
+}
+
+// Configuration is the current one, nil until the store has formed. It never changes.
+func (m *Machine) Configuration() *view.Configuration { return m.configuration }
 
 // Life is the life of this node.
-func (m *Machine) Life() view.LifeID { return 0 }
+func (m *Machine) Life() view.LifeID { return m.founder.Life }
 
-// Replica is the node's replica id, zero until formed.
-func (m *Machine) Replica() causal.ReplicaID { return 0 }
+// Replica is the node's replica id, zero until the store has formed.
+func (m *Machine) Replica() causal.ReplicaID { return m.replica }
 
 // Shard is the node's shard, zero for none.
-func (m *Machine) Shard() shard.ID { return 0 }
+func (m *Machine) Shard() shard.ID {
+	if m.home == nil {
+		return 0
+	}
+	return m.home.ID
+}
 
 // Have is the vector of what is applied; not to be modified or kept.
-func (m *Machine) Have() causal.Vector { return nil }
+func (m *Machine) Have() causal.Vector { return m.store.Have() }
 
-// Lookup returns the current version of a key held here, tombstones included; nil if there is none.
-func (m *Machine) Lookup(key string) *store.Version { return nil }
+// Lookup returns the current version of a key held here, a tombstone too; nil if there is none.
+func (m *Machine) Lookup(key string) *store.Version {
+	v, _ := m.store.Lookup(key)
+	return v
+}
 
-// Versions calls yield for every version held here, tombstones included, oldest arrival first, until it returns false.
-func (m *Machine) Versions(yield func(*store.Version) bool) {}
+// Versions calls yield for every version held here, tombstones included, oldest arrival first, until
+// it returns false.
+func (m *Machine) Versions(yield func(*store.Version) bool) { m.store.Versions(yield) }
 
 // LiveKeys counts the keys held here that are not deleted.
-func (m *Machine) LiveKeys() uint64 { return 0 }
+func (m *Machine) LiveKeys() uint64 { return m.store.Live() }
 
 // Waiting counts the requests that wait here for dependencies or for other nodes.
-func (m *Machine) Waiting() int { return 0 }
+func (m *Machine) Waiting() int { return len(m.timers.Items()) }
 
-// Obstacle says why requests are answered with 503 (forming, or refused), "" when the node serves.
-func (m *Machine) Obstacle() string { return "" }
-
-// AppendState appends a canonical rendering of the whole durable state, for digests.
-func (m *Machine) AppendState(buf []byte) []byte { return buf }
+// Obstacle says why requests are refused with a 503 (forming, or for good), "" when the node serves.
+func (m *Machine) Obstacle() string {
+	_, reason := m.obstacle()
+	return reason
+}

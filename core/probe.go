@@ -33,7 +33,6 @@ const (
 	ProbePullOtherSource    Probe = "import.source_changed"
 	ProbeInstallCovered     Probe = "install.skipped_covered"
 	ProbeInstallOvertaken   Probe = "install.version_beyond_vector"
-	ProbeCrashUnsynced      Probe = "crash.with_unsynced_applied"
 	ProbeClockFloor         Probe = "hlc.floor_above_wall"
 	ProbeConcurrentResolved Probe = "lww.concurrent_loser_dropped"
 	ProbeDeletedWins        Probe = "lww.tombstone_wins"

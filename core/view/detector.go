@@ -41,3 +41,12 @@ func (d *Detector) Expire(self int, now time.Duration, buf []int) []int {
 
 // Up tells whether a member is presumed up.
 func (d *Detector) Up(member int) bool { return d.up[member] }
+
+// Excuse forgets the silence so far of the members that are up: for an owner that did not listen.
+func (d *Detector) Excuse(now time.Duration) {
+	for i := range d.up {
+		if d.up[i] {
+			d.heard[i] = now
+		}
+	}
+}

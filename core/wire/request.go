@@ -5,7 +5,6 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
-	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 )
 
@@ -50,7 +49,6 @@ const (
 	StatusAnswered                    // any other question: its answer
 	StatusWaiting                     // between nodes only: the request waits for its dependencies, the answer follows
 	StatusUncovered                   // between nodes only: a proxied read needs what this replica has not got either
-	StatusElsewhere                   // between nodes only: this node does not own the key
 
 	// Nothing happened, and nothing will.
 	StatusBadToken    // the causal-metadata is not from this store; Reason says more
@@ -70,7 +68,7 @@ const (
 // String names the status in a word or two.
 func (s Status) String() string {
 	names := [...]string{
-		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered", "elsewhere",
+		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered",
 		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "outcome unknown",
 	}
 	return names[min(int(s), len(names)-1)]
@@ -126,7 +124,6 @@ type Reply struct {
 	Value   []byte
 	Context causal.Context // of the version read or written
 	Dot     causal.Dot
-	Clock   hlc.Time
 	Count   uint64
 }
 
@@ -138,7 +135,6 @@ func (b *Reply) append(buf []byte) []byte {
 	buf = codec.AppendBytes(buf, b.Value)
 	buf = causal.AppendContext(buf, b.Context)
 	buf = appendDot(buf, b.Dot)
-	buf = codec.AppendUint(buf, uint64(b.Clock))
 	return codec.AppendUint(buf, b.Count)
 }
 
@@ -148,7 +144,6 @@ func (b *Reply) read(r *codec.Reader) {
 	b.Value = bytes.Clone(r.Bytes())
 	b.Context = causal.ReadContext(r, nil)
 	b.Dot = readDot(r)
-	b.Clock = readClock(r)
 	b.Count = r.Uint()
 	if b.Status == 0 || b.Status >= statusEnd {
 		r.Fail()

@@ -6,7 +6,6 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
-	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/token"
@@ -245,5 +244,3 @@ func appendDot(buf []byte, dot causal.Dot) []byte {
 func readDot(r *codec.Reader) causal.Dot {
 	return causal.Dot{Replica: causal.ReplicaID(r.UintMax(1<<32 - 1)), Seq: r.Uint()}
 }
-
-func readClock(r *codec.Reader) hlc.Time { return hlc.Time(r.Uint()) }

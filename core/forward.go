@@ -1,0 +1,190 @@
+package core
+
+import (
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// counterBlock is how many forward counters one record reserves.
+const counterBlock = 1 << 12
+
+// nextCounter returns a counter that this life never used, and the position that makes it certain.
+func (m *Machine) nextCounter() (counter uint64, after Position) {
+	m.counter++
+	if m.counter > m.reserved {
+		m.reserved = m.counter + counterBlock
+		m.reservedAt = m.recordCounters(m.reserved)
+	}
+	return m.counter, m.reservedAt
+}
+
+// owner picks a member of a shard that is up: the same one for the same key as long as it stays up,
+// another one with each try. It returns -1 when all are down.
+func (m *Machine) owner(id shard.ID, key string, tries int) int {
+	members := m.configuration.Shard(id).Members
+	start := int(shard.SlotOf(key)) + tries
+	for i := range members {
+		if member := members[(start+i)%len(members)]; m.detector.Up(member) {
+			return member
+		}
+	}
+	return -1
+}
+
+// forward hands a call to an owner of its key.
+func (m *Machine) forward(c *call) {
+	target := m.owner(c.shard, c.key, 0)
+	if target < 0 {
+		m.probe(ProbeShardDown)
+		m.answer(c, result{status: wire.StatusShardDown})
+		return
+	}
+	next := m.config.ForwardTimeout
+	if !c.op.Writes() {
+		next = m.config.RetryInterval
+	}
+	if c = m.keep(c, m.config.ForwardTimeout, next); c != nil {
+		m.dispatch(c, target, false)
+	}
+}
+
+// dispatch sends a call to a member. final asks for an answer from what is there.
+func (m *Machine) dispatch(c *call, target int, final bool) {
+	m.recall(c)
+	counter, after := m.nextCounter()
+	c.forwarded, c.target = counter, target
+	c.tries++
+	m.outstanding[counter] = c
+	origin := uint64(c.request)
+	if c.request == 0 {
+		origin = c.origin
+	}
+	m.send(target, after, &wire.Forward{
+		Counter: counter, Request: origin, Final: final, Op: c.op, Key: c.key, Value: c.value, Shard: c.shard, Context: c.context,
+	})
+}
+
+// forwardElsewhere tries a read at another owner.
+func (m *Machine) forwardElsewhere(c *call) {
+	if target := m.owner(c.shard, c.key, c.tries); target >= 0 {
+		m.probe(ProbeForwardRetried)
+		m.dispatch(c, target, false)
+	}
+}
+
+// proxy asks a sibling for the answer to a read that has to wait here: one that told that it covers
+// everything, else the origin of what is missing.
+func (m *Machine) proxy(c *call) {
+	if c.op != wire.OpGet {
+		return
+	}
+	target := -1
+	for _, member := range m.siblings {
+		if !m.detector.Up(member) {
+			continue
+		}
+		if _, lacks := m.configuration.FirstMissing(m.home.ID, m.peers[member].have, c.context.Vector); !lacks {
+			target = member
+			break
+		}
+		if m.configuration.Members[member].Replica == c.missing.Replica {
+			target = member
+		}
+	}
+	if target >= 0 {
+		m.probe(ProbeProxied)
+		m.dispatch(c, target, true)
+	}
+}
+
+// lost settles the calls that went to a member that fell silent: a write may have run there, a read
+// goes elsewhere.
+func (m *Machine) lost(member int) {
+	var affected []*call
+	for _, c := range m.timers.Items() {
+		if c.forwarded != 0 && c.target == member && c.shard != m.home.ID {
+			affected = append(affected, c)
+		}
+	}
+	for _, c := range affected {
+		if c.op.Writes() {
+			m.probe(ProbeForwardUnknown)
+			m.answer(c, result{status: wire.StatusUnknown})
+		} else {
+			m.forwardElsewhere(c)
+		}
+	}
+}
+
+// receiveForward runs the call of another member's client. A write runs at most once: its triple is
+// remembered, durably together with its effect.
+func (m *Machine) receiveForward(from int, f *wire.Forward) {
+	life := m.configuration.Members[from].Life
+	if f.Op.OnKey() && m.configuration.Layout.Owner(shard.SlotOf(f.Key)) != m.home.ID || !f.Op.OnKey() && f.Shard != m.home.ID {
+		m.probe(ProbeForeignMessage) // impossible between nodes of one layout
+		return
+	}
+	if f.Op.Writes() {
+		taken := m.executedBy(life)
+		switch {
+		case taken.tooOld(f.Counter):
+			m.probe(ProbeForwardTooOld)
+			return
+		case taken.has(f.Counter):
+			m.probe(ProbeForwardDuplicate)
+			return
+		}
+		m.take(taken, f.Counter)
+	}
+	m.current = call{
+		op: f.Op, key: f.Key, value: f.Value, context: f.Context, shard: m.home.ID,
+		from: from, life: life, counter: f.Counter, origin: f.Request, final: f.Final, timer: -1, place: -1,
+	}
+	c := &m.current
+	if f.Op == wire.OpKeyCount {
+		m.answer(c, result{status: wire.StatusAnswered, count: m.store.Live()})
+		return
+	}
+	if m.refusal != "" {
+		m.answer(c, result{status: wire.StatusRefused})
+		return
+	}
+	m.serve(c)
+}
+
+// take remembers that a forward was taken. It is put on record with the write, or with the answer
+// that there will be none: until then a crash undoes both.
+func (m *Machine) take(taken *executed, counter uint64) {
+	taken.advance(counter, func(left uint64) { m.forgetExecuted(taken.life, left) })
+	taken.add(counter)
+}
+
+// answerForward sends the result of a call to the member that forwarded it.
+func (m *Machine) answerForward(c *call, r result) {
+	if c.op.Writes() {
+		r.after = max(r.after, m.recordExecuted(c.life, c.counter))
+	}
+	m.send(c.from, r.after, &wire.Reply{
+		Counter: c.counter, Status: r.status, Value: r.value, Context: r.context, Dot: r.dot, Count: r.count,
+	})
+}
+
+// receiveReply takes the answer to a forward. The header repeats the lives, the body the counter.
+func (m *Machine) receiveReply(from int, reply *wire.Reply) {
+	c := m.outstanding[reply.Counter]
+	if c == nil || c.target != from {
+		m.probe(ProbeReplyUnexpected)
+		return
+	}
+	proxied := c.shard == m.home.ID
+	switch {
+	case reply.Status == wire.StatusWaiting:
+		c.deadline = m.mono + m.config.DependencyWait + m.config.ForwardTimeout
+		m.reschedule(c, c.deadline)
+	case proxied && !reply.Status.Succeeded():
+		m.probe(ProbeProxyUncovered)
+		m.recall(c)
+	default:
+		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count})
+	}
+}

@@ -1,0 +1,178 @@
+package core
+
+import (
+	"errors"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/token"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// request takes a request of an own client.
+func (m *Machine) request(r *Request) {
+	m.current = call{op: r.Op, key: r.Key, value: r.Value, request: r.ID, timer: -1, place: -1}
+	c := &m.current
+	if status, reason := m.obstacle(); status != 0 {
+		m.answer(c, result{status: status, reason: reason})
+		return
+	}
+	if !r.Op.OnKey() {
+		m.question(c, r.Shard)
+		return
+	}
+	c.context.Vector = m.vector[:0] // reused: whatever outlives this Step is copied
+	var err error
+	m.scratch, m.spare, err = m.configuration.Tokens.Merge(&c.context, r.Tokens, m.scratch, m.spare)
+	m.vector = c.context.Vector
+	if err != nil {
+		if errors.Is(err, token.ErrMAC) {
+			m.probe(ProbeBadMAC)
+		}
+		m.answer(c, result{status: wire.StatusBadToken, reason: err.Error()})
+		return
+	}
+	c.shard = m.configuration.Layout.Owner(shard.SlotOf(c.key))
+	if c.shard == m.home.ID {
+		m.serve(c)
+	} else {
+		m.forward(c)
+	}
+}
+
+// serve runs a call on a key of this shard as soon as everything it depends on is here. Causality
+// across shards needs no more than this check, made by every owner at the time of the read.
+func (m *Machine) serve(c *call) {
+	if missing, waits := m.configuration.FirstMissing(m.home.ID, m.store.Have(), c.context.Vector); waits {
+		m.park(c, missing)
+		return
+	}
+	m.execute(c)
+}
+
+func (m *Machine) execute(c *call) {
+	current, position := m.store.Lookup(c.key)
+	after := Position(position)
+	switch {
+	case c.op == wire.OpPut:
+		status := wire.StatusCreated
+		if current != nil && !current.Deleted {
+			status = wire.StatusReplaced
+		}
+		m.write(c, status)
+	case current == nil || current.Deleted:
+		m.answer(c, resultOf(wire.StatusNotFound, current, after))
+	case c.op == wire.OpDelete:
+		m.write(c, wire.StatusDeleted)
+	default:
+		m.answer(c, resultOf(wire.StatusFound, current, after))
+	}
+}
+
+// write mints the next dot of this replica for a call. The version is above everything that this
+// node has seen and that the call depends on.
+func (m *Machine) write(c *call, status Status) {
+	dot := causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica) + 1}
+	floor := max(m.clock.Highest(), c.context.Clock)
+	context := c.context.Clone()
+	context.Epoch = m.configuration.Epoch
+	context.Clock = m.clock.Next(m.wall, c.context.Clock)
+	context.Vector = context.Vector.Raise(dot)
+	if context.Clock.Millis() > m.wall && context.Clock == floor+1 {
+		m.probe(ProbeClockFloor)
+	}
+	v := &store.Version{Key: c.key, Dot: dot, Context: context, Value: c.value, Deleted: c.op == wire.OpDelete}
+	position := m.change()
+	m.store.Apply(v, uint64(position))
+	m.recordVersion(v)
+	m.recordState()
+	m.covered(dot, position)
+	m.spread(v, position)
+	accepted := Accepted{Dot: dot, Life: m.founder.Life, Request: c.request}
+	if c.request == 0 {
+		accepted.Life, accepted.Request = c.life, RequestID(c.origin)
+	}
+	m.out.Accepted = append(m.out.Accepted, accepted)
+	m.answer(c, resultOf(status, v, position))
+	m.wake(m.replica)
+}
+
+// park makes a call wait for a write that is not here, and goes to get it. A read may be answered by
+// a sibling in the meantime.
+func (m *Machine) park(c *call, missing causal.Dot) {
+	if c.final {
+		m.answer(c, result{status: wire.StatusUncovered})
+		return
+	}
+	again := c != &m.current
+	if again {
+		m.probe(ProbeParkedTwice)
+	} else if c = m.keep(c, m.config.DependencyWait, m.config.RetryInterval); c == nil {
+		return
+	}
+	c.missing = missing
+	m.waitListOf(missing.Replica).calls.Push(c)
+	m.pull(missing, -1)
+	if again {
+		return
+	}
+	m.probe(ProbeParked)
+	if c.request == 0 {
+		m.probe(ProbeForwardWaiting)
+		m.send(c.from, 0, &wire.Reply{Counter: c.counter, Status: wire.StatusWaiting})
+	}
+	m.proxy(c)
+}
+
+// wake runs the calls that waited for writes of a replica that are here now.
+func (m *Machine) wake(replica causal.ReplicaID) {
+	list := m.waitListOf(replica)
+	for len(list.calls.Items()) > 0 {
+		c := list.calls.Items()[0]
+		if !m.store.Have().Covers(c.missing) {
+			return
+		}
+		list.calls.Remove(0)
+		m.serve(c)
+	}
+}
+
+// question answers what does not concern a key.
+func (m *Machine) question(c *call, id shard.ID) {
+	r := result{status: wire.StatusAnswered}
+	response := Response{ID: c.request, Status: r.status, After: m.formedAt}
+	members := m.configuration.Members
+	switch c.op {
+	case wire.OpView:
+		for i := range members {
+			if m.detector.Up(i) {
+				response.Members = append(response.Members, members[i].Address)
+			}
+		}
+	case wire.OpShardIDs:
+		for i := range m.configuration.Shards {
+			response.Members = append(response.Members, m.configuration.Shards[i].ID.String())
+		}
+	case wire.OpNodeShard:
+		response.Shard = m.home.ID
+	case wire.OpShardMembers, wire.OpKeyCount:
+		asked := m.configuration.Shard(id)
+		switch {
+		case asked == nil:
+			response.Status = wire.StatusNoShard
+		case c.op == wire.OpShardMembers:
+			for _, i := range asked.Members {
+				response.Members = append(response.Members, members[i].Address)
+			}
+		case asked == m.home:
+			response.Count = m.store.Live()
+		default:
+			c.shard = id
+			m.forward(c)
+			return
+		}
+		response.Shard = id
+	}
+	m.out.Replies = append(m.out.Replies, response)
+}
