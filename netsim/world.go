@@ -191,3 +191,6 @@ func (w *World[M]) Healed() bool { return w.healed }
 
 // Events is the number of events so far.
 func (w *World[M]) Events() uint64 { return w.count }
+
+// Names are the names of all nodes; do not change them.
+func (w *World[M]) Names() []string { return w.config.Names }
