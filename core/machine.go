@@ -39,6 +39,7 @@ type Machine struct {
 
 	newborn        bool          // the life is not on record yet
 	pledgeOnRecord view.Founding // of a boot before this one
+	logged         string        // the last obstacle that was logged
 
 	// From the configuration; set once the store has formed.
 	configuration *view.Configuration

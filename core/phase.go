@@ -25,8 +25,16 @@ func (m *Machine) obstacle() (Status, string) {
 	return wire.StatusForming, m.former.Waiting()
 }
 
-// ask sends a Hello to every other founder and repeats the pledge, if there is one.
+// ask sends a Hello to every other founder and repeats the pledge, if there is one. What stands in
+// the way is logged when it has changed since the last time.
 func (m *Machine) ask() {
+	if status, reason := m.obstacle(); reason != m.logged {
+		m.log("%s", reason)
+		m.logged = reason
+		if status == wire.StatusRefused {
+			m.probe(ProbeForgot)
+		}
+	}
 	for i, address := range m.former.Peers() {
 		if address != m.founder.Address {
 			// After the life's own record: a life that was seen and then forgotten would be pledged in vain.
@@ -71,19 +79,12 @@ func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {
 	if m.former == nil || message.To != m.founder.Life {
 		return
 	}
-	_, before := m.obstacle()
 	if formed, ok := m.former.Welcomed(message.From, w); ok {
 		m.probe(ProbeFormTold)
 		m.form(formed)
 		return
 	}
 	m.pledge()
-	if status, now := m.obstacle(); m.former != nil && now != before {
-		m.log("%s", now)
-		if status == wire.StatusRefused {
-			m.probe(ProbeForgot)
-		}
-	}
 }
 
 func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {

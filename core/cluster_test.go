@@ -1,0 +1,289 @@
+package core_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// cluster runs machines over a network and disks that a test controls by hand. Nothing moves by
+// itself: messages wait in their links until they are delivered, and time passes only in advance.
+type cluster struct {
+	t        testing.TB
+	names    []string
+	nodes    map[string]*node
+	now      time.Duration
+	inflight []envelope
+	held     map[string]bool // links "n1->n2" whose messages stay until released
+	replies  map[core.RequestID]core.Response
+	tokens   map[core.RequestID]string
+	probes   map[core.Probe]int
+	accepted []core.Accepted
+	request  core.RequestID
+	output   core.Output
+	observe  func(format string, args ...any)
+}
+
+type node struct {
+	name     string
+	config   core.Config
+	machine  *core.Machine // nil while down
+	boots    byte
+	skew     time.Duration
+	wake     time.Duration
+	manual   bool // syncs only when told to
+	log      [][]core.Record
+	durable  core.Position
+	sends    []core.Send // waiting for durability
+	waiting  []core.Response
+	waitText []string
+}
+
+type envelope struct {
+	from, to string
+	data     []byte
+}
+
+func (e envelope) link() string { return e.from + "->" + e.to }
+
+const epochMillis = 1_700_000_000_000
+
+func newCluster(t testing.TB, count, shards int, adapt func(*core.Config)) *cluster {
+	c := &cluster{
+		t: t, nodes: map[string]*node{}, held: map[string]bool{}, replies: map[core.RequestID]core.Response{},
+		tokens: map[core.RequestID]string{}, probes: map[core.Probe]int{}, observe: func(string, ...any) {},
+	}
+	for i := range count {
+		c.names = append(c.names, fmt.Sprintf("n%d", i+1))
+	}
+	for _, name := range c.names {
+		n := &node{name: name, config: core.Config{Address: name, View: c.names, ShardCount: shards}}
+		if adapt != nil {
+			adapt(&n.config)
+		}
+		c.nodes[name] = n
+		c.boot(name, nil, 0)
+	}
+	return c
+}
+
+// boot starts a node with what is given as durable.
+func (c *cluster) boot(name string, log [][]core.Record, durable core.Position) {
+	n := c.nodes[name]
+	n.boots++
+	n.config.Entropy[0], n.config.Entropy[1] = name[1], n.boots
+	var records []core.Record
+	for _, unit := range log {
+		records = append(records, unit...)
+	}
+	machine, err := core.New(n.config, records, durable)
+	if err != nil {
+		c.t.Fatalf("boot %s: %v", name, err)
+	}
+	n.machine, n.log, n.durable = machine, log, durable
+	n.sends, n.waiting, n.waitText = nil, nil, nil
+	c.step(name, core.Input{Kind: core.InputWake})
+}
+
+func (c *cluster) crash(name string) {
+	n := c.nodes[name]
+	n.machine = nil
+	n.log = n.log[:n.durable]
+}
+
+func (c *cluster) restart(name string) { c.boot(name, c.nodes[name].log, c.nodes[name].durable) }
+
+func (c *cluster) wipe(name string) { c.boot(name, nil, 0) }
+
+func (c *cluster) step(name string, input core.Input) {
+	n := c.nodes[name]
+	if n.machine == nil {
+		return
+	}
+	input.Mono = c.now
+	input.Wall = epochMillis + (c.now + n.skew).Milliseconds()
+	input.Durable = n.durable
+	n.machine.Step(input, &c.output)
+	out := &c.output
+	n.wake = out.WakeAt
+	for _, p := range out.Probes {
+		c.probes[p]++
+	}
+	c.accepted = append(c.accepted, out.Accepted...)
+	for _, line := range out.Logs {
+		c.observe("%s log: %s\n", name, line)
+	}
+	if len(out.Records) > 0 {
+		unit := slices.Clone(out.Records)
+		n.log = append(n.log, unit)
+	}
+	if core.Position(len(n.log)) != out.Position {
+		c.t.Fatalf("%s is at position %d after %d units", name, out.Position, len(n.log))
+	}
+	n.sends = append(n.sends, out.Sends...)
+	for _, r := range out.Replies {
+		n.waiting = append(n.waiting, r)
+		n.waitText = append(n.waitText, string(r.Token))
+	}
+	if !n.manual {
+		n.durable = out.Position
+	}
+	c.flush(n)
+}
+
+// sync makes everything written so far durable and releases what waited for it.
+func (c *cluster) sync(name string) {
+	n := c.nodes[name]
+	n.durable = core.Position(len(n.log))
+	c.flush(n)
+	c.step(name, core.Input{Kind: core.InputWake})
+}
+
+func (c *cluster) flush(n *node) {
+	kept := n.sends[:0]
+	for _, s := range n.sends {
+		if s.After > n.durable {
+			kept = append(kept, s)
+			continue
+		}
+		c.inflight = append(c.inflight, envelope{from: n.name, to: s.To, data: wire.Append(nil, s.Message)})
+	}
+	n.sends = kept
+	var waiting []core.Response
+	var texts []string
+	for i, r := range n.waiting {
+		if r.After > n.durable {
+			waiting, texts = append(waiting, r), append(texts, n.waitText[i])
+			continue
+		}
+		c.replies[r.ID], c.tokens[r.ID] = r, n.waitText[i]
+	}
+	n.waiting, n.waitText = waiting, texts
+}
+
+// deliver delivers one message.
+func (c *cluster) deliver(e envelope) {
+	m, err := wire.Decode(e.data)
+	if err != nil {
+		c.t.Fatalf("%s: %v", e.link(), err)
+	}
+	c.step(e.to, core.Input{Kind: core.InputMessage, Message: m})
+}
+
+// settle delivers messages, in the order of sending, until none is under way but those on held links.
+func (c *cluster) settle() {
+	for i := 0; i < len(c.inflight); {
+		e := c.inflight[i]
+		if c.held[e.link()] {
+			i++
+			continue
+		}
+		c.inflight = slices.Delete(c.inflight, i, i+1)
+		c.deliver(e)
+	}
+}
+
+// advance lets time pass, with every node waking when it wants to and messages taking no time.
+func (c *cluster) advance(d time.Duration) {
+	end := c.now + d
+	c.settle()
+	for {
+		next, who := end, ""
+		for _, name := range c.names {
+			if n := c.nodes[name]; n.machine != nil && n.wake <= next {
+				next, who = max(n.wake, c.now), name
+			}
+		}
+		if who == "" {
+			break
+		}
+		c.now = next
+		c.step(who, core.Input{Kind: core.InputWake})
+		c.settle()
+		if c.now == end && c.nodes[who].wake > end {
+			if !slices.ContainsFunc(c.names, func(name string) bool { n := c.nodes[name]; return n.machine != nil && n.wake <= end }) {
+				break
+			}
+		}
+	}
+	c.now = end
+}
+
+func (c *cluster) do(name string, r core.Request) core.RequestID {
+	c.request++
+	r.ID = c.request
+	c.step(name, core.Input{Kind: core.InputRequest, Request: r})
+	return r.ID
+}
+
+func (c *cluster) put(name, key, value, token string) core.RequestID {
+	return c.do(name, core.Request{Op: wire.OpPut, Key: key, Value: []byte(value), Tokens: token})
+}
+
+func (c *cluster) get(name, key, token string) core.RequestID {
+	return c.do(name, core.Request{Op: wire.OpGet, Key: key, Tokens: token})
+}
+
+// answer describes the reply to a request, "waiting" when there is none yet.
+func (c *cluster) answer(id core.RequestID) string {
+	r, ok := c.replies[id]
+	if !ok {
+		return "waiting"
+	}
+	text := r.Status.String()
+	if len(r.Value) > 0 {
+		text += " " + string(r.Value)
+	}
+	if r.Dot.Seq > 0 {
+		text += " (" + r.Dot.String() + ")"
+	}
+	if len(r.Members) > 0 {
+		text += " " + strings.Join(r.Members, ",")
+	}
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
+func TestSmoke(t *testing.T) {
+	c := newCluster(t, 6, 2, nil)
+	c.observe = t.Logf
+	c.advance(time.Second)
+	for _, name := range c.names {
+		if o := c.nodes[name].machine.Obstacle(); o != "" {
+			t.Fatalf("%s: %s", name, o)
+		}
+	}
+	for i := range 10 {
+		key := fmt.Sprintf("k%d", i)
+		id := c.put(c.names[i%6], key, fmt.Sprint(i), "")
+		c.settle()
+		t.Log(c.answer(id), c.tokens[id])
+		for _, name := range c.names {
+			g := c.get(name, key, c.tokens[id])
+			c.settle()
+			t.Log(name, c.answer(g), c.tokens[g] == c.tokens[id])
+		}
+	}
+	id := c.do("n1", core.Request{Op: wire.OpView})
+	t.Log(c.answer(id))
+	c.crash("n2")
+	c.advance(3 * time.Second)
+	id = c.do("n1", core.Request{Op: wire.OpView})
+	t.Log(c.answer(id))
+	c.restart("n2")
+	c.advance(3 * time.Second)
+	id = c.do("n1", core.Request{Op: wire.OpView})
+	t.Log(c.answer(id))
+	c.wipe("n3")
+	c.advance(3 * time.Second)
+	id = c.do("n3", core.Request{Op: wire.OpView})
+	t.Log(c.answer(id))
+	t.Log(c.probes)
+}
