@@ -56,13 +56,9 @@ func (m *Machine) pledge() {
 	if fresh {
 		m.recordPledge(founding)
 	}
-	after := m.position
-	if m.dirty {
-		after++
-	}
 	for _, f := range founding.Founders {
 		if f.Address != m.founder.Address {
-			m.sendForming(f.Address, f.Life, after, &wire.Pledge{Founding: founding})
+			m.sendForming(f.Address, f.Life, m.latest(), &wire.Pledge{Founding: founding})
 		}
 	}
 	if formed, ok := m.former.Formed(); ok {
