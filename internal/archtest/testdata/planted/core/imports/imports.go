@@ -2,14 +2,15 @@
 package imports
 
 import (
-	_ "context"     // want "^import: .*context: it is not in the pure part"
-	_ "net"         // want "^import: "
-	_ "os"          // want "^import: "
-	_ "reflect"     // want "^import: "
-	_ "runtime"     // want "^import: "
-	_ "sync"        // want "^import: "
-	_ "sync/atomic" // want "^import: "
-	_ "unsafe"      // want "^import: "
+	_ "context"       // want "^import: .*context: it is not in the pure part"
+	_ "net"           // want "^import: "
+	_ "os"            // want "^import: "
+	_ "reflect"       // want "^import: "
+	_ "runtime"       // want "^import: "
+	_ "runtime/debug" // want "^import: "
+	_ "sync"          // want "^import: "
+	_ "sync/atomic"   // want "^import: "
+	_ "unsafe"        // want "^import: "
 
 	_ "github.com/cespare/xxhash/v2"
 	_ "github.com/spf13/cobra" // want "^import: .*not in the allowlist of ./core/..."
