@@ -1,0 +1,61 @@
+package httpnode
+
+import (
+	"net/http"
+
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// api is what the handlers of all resources share.
+type api struct {
+	engine *engine
+}
+
+// refuse answers for every status that is not a success of its operation.
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, op wire.Op, c *call) {
+	switch response := &c.response; response.Status {
+	case wire.StatusBadToken:
+		fail(w, r, http.StatusBadRequest, response.Reason)
+	case wire.StatusNoShard:
+		fail(w, r, http.StatusNotFound, noShard(op))
+	case wire.StatusUnsatisfied:
+		unavailable(w, r, "Causal dependencies not satisfied; try again later")
+	case wire.StatusOverloaded:
+		unavailable(w, r, "Too many requests wait for their dependencies; try again later")
+	case wire.StatusNoAnswer:
+		unavailable(w, r, "Shard does not answer; try again later")
+	case wire.StatusShardDown:
+		unavailable(w, r, "Shard is down")
+	case wire.StatusForming:
+		unavailable(w, r, response.Reason)
+	case wire.StatusRefused:
+		fail(w, r, http.StatusServiceUnavailable, response.Reason)
+	case wire.StatusUnknown:
+		fail(w, r, http.StatusServiceUnavailable, unknownOutcome)
+	default:
+		a.unanswered(w, r, op, c)
+	}
+}
+
+const unknownOutcome = "Outcome unknown: the write may have taken effect"
+
+func noShard(op wire.Op) string {
+	if op == wire.OpNodeShard {
+		return "Node is not assigned to a shard"
+	}
+	return "Shard ID does not exist"
+}
+
+// unanswered answers a request to which the machine gave no answer, because the node does not run, stops, or
+// the client went away.
+func (a *api) unanswered(w http.ResponseWriter, r *http.Request, op wire.Op, c *call) {
+	if c.accepted && op.Writes() {
+		fail(w, r, http.StatusServiceUnavailable, unknownOutcome)
+		return
+	}
+	if err := a.engine.err(); err != nil {
+		unavailable(w, r, sentence(err))
+		return
+	}
+	unavailable(w, r, "Node gave up the request; try again later")
+}

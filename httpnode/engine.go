@@ -1,0 +1,272 @@
+package httpnode
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// machine is the part of core.Machine that the shell uses.
+type machine interface {
+	Step(input core.Input, output *core.Output)
+	Configuration() *view.Configuration
+	Obstacle() string
+}
+
+// engine steps a machine: it serializes the inputs, reads the clocks, arms the timer, and lets no
+// output out before the log is durable up to its After position.
+type engine struct {
+	log    Log
+	logger *slog.Logger
+	send   func(to string, message *wire.Message) // must not block
+
+	mu      sync.Mutex
+	machine machine
+	output  core.Output
+	origin  time.Time // of the machine's monotonic clock
+	lastID  core.RequestID
+	current *call // the request that is being stepped: not in calls yet
+	calls   map[core.RequestID]*call
+
+	position core.Position // of the machine's state
+	durable  core.Position // of the log
+	held     held
+
+	timer   *time.Timer
+	armed   time.Duration // monotonic time at which the timer fires; 0: not armed
+	started bool
+	closed  bool
+	fault   error // why the machine must not be stepped any more
+
+	ready  chan struct{} // closed when the node first serves
+	served bool
+	halted chan struct{} // closed when fault is set
+}
+
+func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *engine {
+	return &engine{
+		log: log, logger: logger, send: send, calls: make(map[core.RequestID]*call),
+		ready: make(chan struct{}), halted: make(chan struct{}),
+	}
+}
+
+// start gives the engine its machine, restored up to position, and boots it.
+func (e *engine) start(m machine, position core.Position) {
+	e.log.Start(e.advanced)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.machine, e.position, e.durable = m, position, position
+	e.origin = time.Now()
+	e.started = true
+	e.timer = time.AfterFunc(time.Hour, e.wake)
+	e.step(core.Input{Kind: core.InputWake})
+}
+
+// close ends all stepping. Requests that wait are not answered any more.
+func (e *engine) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+}
+
+// ask has the machine answer a request. When ctx ends first the machine is told to forget the
+// request, and the response has status zero. The caller releases the call.
+func (e *engine) ask(ctx context.Context, request core.Request) *call {
+	c := newCall()
+	e.mu.Lock()
+	e.lastID++
+	c.id, request.ID = e.lastID, e.lastID
+	e.current = c
+	c.accepted = e.runs()
+	e.step(core.Input{Kind: core.InputRequest, Request: request})
+	e.current = nil
+	if c.answered || !e.runs() {
+		e.mu.Unlock()
+		return c
+	}
+	e.calls[c.id] = c
+	e.mu.Unlock()
+
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		e.cancel(c)
+	case <-e.halted:
+		e.forget(c)
+	}
+	return c
+}
+
+func (e *engine) cancel(c *call) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !c.answered {
+		e.step(core.Input{Kind: core.InputCancel, Request: core.Request{ID: c.id}})
+	}
+	e.detach(c)
+}
+
+func (e *engine) forget(c *call) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.detach(c)
+}
+
+// detach makes sure that nobody touches c after it.
+func (e *engine) detach(c *call) {
+	delete(e.calls, c.id)
+	select {
+	case <-c.done:
+	default:
+	}
+}
+
+// receive feeds a message of a peer.
+func (e *engine) receive(message *wire.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.step(core.Input{Kind: core.InputMessage, Message: message})
+}
+
+// inspect calls f with the machine, which f must only look at.
+func (e *engine) inspect(f func(machine)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.runs() {
+		f(e.machine)
+	}
+}
+
+// err is why the engine does not run: not started, closed, or halted; nil when it runs.
+func (e *engine) err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.fault != nil:
+		return e.fault
+	case e.closed:
+		return errClosed
+	case !e.started:
+		return errNotStarted
+	default:
+		return nil
+	}
+}
+
+func (e *engine) wake() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.armed = 0
+	e.step(core.Input{Kind: core.InputWake})
+}
+
+// advanced is called by the log.
+func (e *engine) advanced(durable core.Position, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil {
+		e.halt(fmt.Errorf("httpnode: the log cannot be written, so nothing more is accepted: %w", err))
+		return
+	}
+	e.advance(durable)
+	e.step(core.Input{Kind: core.InputWake})
+}
+
+func (e *engine) runs() bool { return e.started && !e.closed && e.fault == nil }
+
+// step feeds one input and acts on the output. The caller holds the mutex.
+func (e *engine) step(input core.Input) {
+	if !e.runs() {
+		return
+	}
+	// A machine that panicked is in no state to go on from; the process may still say so.
+	defer func() {
+		if p := recover(); p != nil {
+			e.halt(fmt.Errorf("httpnode: the machine panicked, please report this: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	now := time.Now()
+	input.Wall = now.UnixMilli()
+	input.Mono = now.Sub(e.origin) + time.Nanosecond // never zero
+	input.Durable = e.durable
+	out := &e.output
+	e.machine.Step(input, out)
+
+	if out.Position != e.position {
+		e.position = out.Position
+		e.advance(e.log.Append(out.Records, out.Position))
+	}
+	for i := range out.Replies {
+		e.reply(&out.Replies[i])
+	}
+	for i := range out.Sends {
+		if s := &out.Sends[i]; s.After <= e.durable {
+			e.send(s.To, s.Message)
+		} else {
+			e.held.addSend(*s)
+		}
+	}
+	for _, line := range out.Logs {
+		e.logger.Info(line)
+	}
+	if !e.served && e.machine.Obstacle() == "" {
+		e.served = true
+		close(e.ready)
+	}
+	e.arm(input.Mono, out.WakeAt)
+}
+
+func (e *engine) reply(response *core.Response) {
+	c := e.current
+	if c == nil || c.id != response.ID {
+		if c = e.calls[response.ID]; c == nil {
+			return // its client is gone
+		}
+	}
+	if response.After > e.durable {
+		e.held.addReply(response)
+		return
+	}
+	c.answer(response)
+	if c != e.current {
+		delete(e.calls, c.id)
+		c.done <- struct{}{}
+	}
+}
+
+// advance lets out what waited for the log.
+func (e *engine) advance(durable core.Position) {
+	if durable <= e.durable {
+		return
+	}
+	e.durable = durable
+	e.held.release(durable, e.reply, func(s *core.Send) { e.send(s.To, s.Message) })
+}
+
+// arm makes sure that the timer fires at wakeAt or before. A timer that fires too early costs one
+// step that does nothing; moving it at every step would cost more.
+func (e *engine) arm(now, wakeAt time.Duration) {
+	if e.armed != 0 && e.armed <= wakeAt {
+		return
+	}
+	e.armed = max(wakeAt, now+time.Microsecond)
+	e.timer.Reset(e.armed - now)
+}
+
+func (e *engine) halt(err error) {
+	if e.fault == nil {
+		e.fault = err
+		close(e.halted)
+		e.logger.Error(err.Error())
+	}
+}

@@ -1,0 +1,141 @@
+package httpnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+)
+
+// Node is one member of a store. Make one with New.
+type Node struct {
+	config    Config
+	logger    *slog.Logger
+	engine    *engine
+	transport *transport
+	handler   http.Handler
+
+	inFlight atomic.Int64 // requests of clients
+	draining atomic.Bool  // refuse requests of clients
+	started  atomic.Bool
+}
+
+// New makes a node, which does nothing until Run or Start. Errors say what is wrong with the configuration.
+func New(config Config) (*Node, error) {
+	if err := config.Check(); err != nil {
+		return nil, err
+	}
+	config.setDefaults()
+	n := &Node{config: config, logger: config.Logger.With("node", config.Machine.Address)}
+	n.transport = newTransport(config.Machine.Address, n.logger)
+	n.engine = newEngine(config.Log, n.logger, n.transport.send)
+	router := newRouter(&api{engine: n.engine}, &n.config, &receiver{engine: n.engine, logger: n.logger})
+	n.handler = n.track(router)
+	return n, nil
+}
+
+// Address is the node's own host:port, as peers reach it.
+func (n *Node) Address() string { return n.config.Machine.Address }
+
+// Handler serves clients and peers. Before Start it answers 503 to everything but /healthz.
+func (n *Node) Handler() http.Handler { return n.handler }
+
+// Start boots the machine, for callers that serve Handler themselves; Run does it too. Every node that was
+// started must be closed, if not by Run.
+func (n *Node) Start() error {
+	if n.started.Swap(true) {
+		return errors.New("httpnode: the node was started before; make a new one")
+	}
+	records, position, err := n.config.Log.Restore()
+	if err != nil {
+		return fmt.Errorf("httpnode: cannot read back what the node had stored: %w", err)
+	}
+	machine, err := core.New(n.config.Machine, records, position)
+	if err != nil {
+		return fmt.Errorf("httpnode: cannot start the machine: %w", err)
+	}
+	n.engine.start(machine, position)
+	return nil
+}
+
+// Ready is closed when the store has formed and this node serves for the first time.
+func (n *Node) Ready() <-chan struct{} { return n.engine.ready }
+
+// Obstacle says why the node does not serve, "" when it does.
+func (n *Node) Obstacle() string {
+	if err := n.engine.err(); err != nil {
+		return sentence(err)
+	}
+	var obstacle string
+	n.engine.inspect(func(m machine) { obstacle = m.Obstacle() })
+	return obstacle
+}
+
+// Close stops the machine, tries to deliver what it has sent, and closes the log.
+func (n *Node) Close() error {
+	n.engine.close()
+	n.transport.close(flushTime)
+	if err := n.config.Log.Close(); err != nil {
+		return fmt.Errorf("httpnode: cannot close the log: %w", err)
+	}
+	return nil
+}
+
+// Run listens, boots the machine and serves until ctx ends; then it finishes what is in flight and
+// returns nil, within 2 s. Other errors: the address cannot be listened on, the log failed, or
+// the machine panicked.
+func (n *Node) Run(ctx context.Context) (err error) {
+	listener := n.config.Listener
+	if listener == nil {
+		if listener, err = net.Listen("tcp", n.config.ListenAddress); err != nil {
+			return fmt.Errorf("httpnode: cannot listen on %s: %w", n.config.ListenAddress, err)
+		}
+	}
+	if err := n.Start(); err != nil {
+		listener.Close()
+		return err
+	}
+	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", n.config.Machine.View,
+		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
+	server := n.newServer()
+	served := make(chan error, 1)
+	go func() {
+		served <- server.Serve(listener)
+		close(served)
+	}()
+	err = n.await(ctx, served)
+	n.shutdown(server)
+	<-served
+	return errors.Join(err, n.Close())
+}
+
+// await returns nil when ctx ends, or why the node cannot go on.
+func (n *Node) await(ctx context.Context, served <-chan error) error {
+	for ready := n.Ready(); ; {
+		select {
+		case <-ready:
+			n.logger.Info("node is ready")
+			ready = nil
+		case <-ctx.Done():
+			n.logger.Info("node is stopping")
+			return nil
+		case <-n.engine.halted:
+			return n.engine.err()
+		case err := <-served:
+			return fmt.Errorf("httpnode: serving failed: %w", err)
+		}
+	}
+}
+
+// Times of a shutdown; together less than 2 s.
+const (
+	drainTime = 800 * time.Millisecond // for requests that wait for other nodes
+	giveUp    = 300 * time.Millisecond // for answering that they were given up
+	flushTime = 300 * time.Millisecond // for messages to peers
+)
