@@ -179,3 +179,143 @@ func TestPanicsAreViolations(t *testing.T) {
 		})
 	}
 }
+
+func TestNewRefuses(t *testing.T) {
+	for name, change := range map[string]func(c *Config[uint64]){
+		"no names":       func(c *Config[uint64]) { c.Names = nil },
+		"a bad name":     func(c *Config[uint64]) { c.Names[1] = "all" },
+		"no boot":        func(c *Config[uint64]) { c.Boot = nil },
+		"boot of nil":    func(c *Config[uint64]) { c.Boot = func(Boot[uint64]) Node[uint64] { return nil } },
+		"boot panics":    func(c *Config[uint64]) { c.Boot = func(Boot[uint64]) Node[uint64] { panic("boom") } },
+		"no end":         func(c *Config[uint64]) { c.End = 0 },
+		"an absurd end":  func(c *Config[uint64]) { c.End = 1 << 61 },
+		"chaos too long": func(c *Config[uint64]) { c.ChaosEnd = c.End + 1 },
+		"chaos negative": func(c *Config[uint64]) { c.ChaosEnd = -1 },
+		"start negative": func(c *Config[uint64]) { c.StartWithin = -1 },
+		"latency":        func(c *Config[uint64]) { c.Network.Latency = Range{2, 1} },
+		"jitter":         func(c *Config[uint64]) { c.Network.Jitter = -1 },
+		"loss":           func(c *Config[uint64]) { c.Network.Loss = Ratio{2, 1} },
+		"duplicate":      func(c *Config[uint64]) { c.Network.Duplicate = Ratio{1, 0} },
+		"sync":           func(c *Config[uint64]) { c.Disk.Sync = Range{-1, 1} },
+		"fault":          func(c *Config[uint64]) { c.Schedule = Schedule{{Kind: Pause}} },
+	} {
+		r := newRig(t, 2, "")
+		change(&r.config)
+		if _, err := New(r.config); err == nil || !strings.HasPrefix(err.Error(), "netsim: ") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestStartsAreSpread(t *testing.T) {
+	r := newRig(t, 6, "")
+	r.config.StartWithin = at(100)
+	r.run()
+	seen := make(map[Time]bool)
+	for id := range r.all {
+		first := r.all[id][0].wakes[0].Mono - at(10)
+		if first < 0 || first > at(100) || seen[first] {
+			t.Errorf("n%d starts at %v", id+1, first)
+		}
+		seen[first] = true
+	}
+}
+
+func TestStop(t *testing.T) {
+	r := newRig(t, 2, "")
+	r.config.Invariant = func(w *World[uint64]) error {
+		if w.Now() >= at(50) {
+			w.Stop()
+		}
+		return nil
+	}
+	r.run()
+	if r.world.Now() != at(50) || r.world.Step() {
+		t.Errorf("stopped at %v", r.world.Now())
+	}
+}
+
+func TestRunEndsAtEnd(t *testing.T) {
+	r := newRig(t, 2, "").run()
+	if r.world.Now() != 2*Second || !r.world.Healed() || r.world.Len() != 2 || r.world.Name(1) != "n2" {
+		t.Errorf("ended at %v", r.world.Now())
+	}
+	// Two starts, two times 100 beats and 100 messages, one heal.
+	if r.world.Events() != 403 {
+		t.Errorf("%d events, want 403", r.world.Events())
+	}
+}
+
+// TestStepsDoNotAllocate: once the tables have grown, the world itself allocates
+// nothing per event.
+func TestStepsDoNotAllocate(t *testing.T) {
+	pong := func(now Clock, out *Outbox[uint64]) {
+		out.Send(1, 1, 0)
+		out.Probe("pong")
+		out.WakeAt(now.Mono + at(1))
+	}
+	c := newRig(t, 2, "at 0s for 2s loss 1/5 all\nat 0s for 2s duplicate 1/5 all\nat 0s for 2s slow 1ms n2").config
+	c.Boot = func(Boot[uint64]) Node[uint64] { return &pinger{pong} }
+	c.End = 1000 * Second
+	w, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10_000 {
+		w.Step()
+	}
+	if n := testing.AllocsPerRun(10_000, func() { w.Step() }); n != 0 {
+		t.Errorf("%v allocations per event", n)
+	}
+}
+
+type pinger struct {
+	do func(now Clock, out *Outbox[uint64])
+}
+
+func (p *pinger) Start(now Clock, out *Outbox[uint64])           { p.do(now, out) }
+func (p *pinger) Wake(now Clock, out *Outbox[uint64])            { p.do(now, out) }
+func (p *pinger) Receive(Clock, NodeID, uint64, *Outbox[uint64]) {}
+
+func BenchmarkNew(b *testing.B) {
+	r := newRig(&testing.T{}, 12, storm)
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(r.all)
+		if _, err := New(r.config); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStep measures the world alone: twelve nodes that send one message per
+// wake-up and ignore what they get.
+func BenchmarkStep(b *testing.B) {
+	for _, faults := range []string{"", "at 0s for 9000000s loss 1/50 all\nat 0s for 9000000s partition n1,n2 | n3..n6\nat 0s for 9000000s skew 5s n3"} {
+		name := "calm"
+		if faults != "" {
+			name = "faults"
+		}
+		b.Run(name, func(b *testing.B) {
+			c := newRig(&testing.T{}, 12, faults).config
+			c.Network.Jitter = at(3)
+			c.Boot = func(boot Boot[uint64]) Node[uint64] {
+				stream := Seed(boot.Random).Stream("peer")
+				return &pinger{func(now Clock, out *Outbox[uint64]) {
+					out.Send(NodeID(stream.Below(12)), uint64(now.Mono), 0)
+					out.WakeAt(now.Mono + at(1))
+				}}
+			}
+			c.End = 1 << 59
+			w, err := New(c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Step()
+			}
+			b.ReportMetric(float64(w.Events())/b.Elapsed().Seconds()/1e6, "M_events/s")
+		})
+	}
+}

@@ -1,0 +1,40 @@
+package netsim
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestQueueAgainstSorting: the queue gives back what a sorted list would, ties in
+// the order of pushing.
+func TestQueueAgainstSorting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		var model []entry
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				at := Time(rapid.IntRange(0, 20).Draw(t, "at"))
+				slot := int32(len(model))
+				q.push(at, slot)
+				model = append(model, entry{at, q.sequence, slot})
+				slices.SortStableFunc(model, func(a, b entry) int { return int(a.at - b.at) })
+			},
+			"pop": func(t *rapid.T) {
+				got, ok := q.next()
+				if ok != (len(model) > 0) {
+					t.Fatalf("next is %v with %d entries", ok, len(model))
+				}
+				if !ok {
+					return
+				}
+				if got != model[0] {
+					t.Fatalf("next is %v, want %v", got, model[0])
+				}
+				q.pop()
+				model = model[1:]
+			},
+		})
+	})
+}

@@ -1,0 +1,195 @@
+package netsim
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+const everyForm = `at 3.2s for 1.5s partition n1,n2 | n3..n6
+at 1s for 2s partition n1 | n2 | n3..n5
+at 1s for 2s bridge n1,n2 | n4,n5 via n3
+at 1s for 2s block n1 -> n2,n3
+at 1s for 2s isolate n3
+at 1s for 2s isolate n3 from n1,n2
+at 1s for 2s loss 1/5 n1 -> n2
+at 1s for 2s loss 1/5 n1,n2
+at 1s for 2s loss 1/5 all
+at 1s for 2s duplicate 1/4 all
+at 1s for 2s reorder 50ms n1..n3 -> n1..n3
+at 1s for 2s delay 100ms n1 -> n2
+at 1s for 2s clog n1,n2
+at 1s for 2s pause n2
+at 1s for 2s slow 5ms n2
+at 1s for 2s crash n1
+at 1s for 2s wipe n1
+at 1s for 2s skew -250ms n1
+at 1s for 2s jump +2s n1
+at 1s for 2s freeze n1
+at 1s for 2s slow-sync 30ms n1
+`
+
+func TestEveryFormOfAFaultIsReadAndWritten(t *testing.T) {
+	schedule, err := ParseSchedule(everyForm, names(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := schedule.Format(names(6)); got != everyForm {
+		t.Errorf("written back:\n%s", got)
+	}
+	var seen [lastKind + 1]bool
+	for _, fault := range schedule {
+		seen[fault.Kind] = true
+	}
+	for kind := Partition; kind <= lastKind; kind++ {
+		if !seen[kind] {
+			t.Errorf("no line for %v", kind)
+		}
+	}
+}
+
+func TestParseScheduleIsLenientAboutForm(t *testing.T) {
+	loose := `
+		# two faults
+		at 3200ms   for 1500ms partition n1 , n2|n3, n4,n5 ,n6   # the first
+		at 1s for 2s block n1->n2,n3
+		at 1s for 2s pause all
+	`
+	strict := "at 3.2s for 1.5s partition n1,n2 | n3..n6\nat 1s for 2s block n1 -> n2,n3\nat 1s for 2s pause n1..n6\n"
+	schedule, err := ParseSchedule(loose, names(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := schedule.Format(names(6)); got != strict {
+		t.Errorf("read as\n%s", got)
+	}
+}
+
+func TestParseScheduleExplainsErrors(t *testing.T) {
+	tests := []struct{ line, want string }{
+		{"at 1s for 2s", "ends too early"},
+		{"in 1s for 2s pause n1", `expected "at"`},
+		{"at 1 for 2s pause n1", "is not a time"},
+		{"at -1s for 2s pause n1", "zero or later"},
+		{"at 1s for 0s pause n1", "longer than zero"},
+		{"at 1s for 2s sleep n1", `"sleep" is not a fault; known are partition, block`},
+		{"at 1s for 2s pause n9", `"n9" names no node; known are n1, n2`},
+		{"at 1s for 2s pause n3..n1", "names no node"},
+		{"at 1s for 2s pause n1 -> n2", "is too much"},
+		{"at 1s for 2s pause n1 n2", "is too much"},
+		{"at 1s for 2s pause", "ends too early"},
+		{"at 1s for 2s loss n1", "not a probability"},
+		{"at 1s for 2s loss 6/5 n1", "not a probability"},
+		{"at 1s for 2s loss 0/5 n1", "above 0"},
+		{"at 1s for 2s delay -1s n1", "needs a length"},
+		{"at 1s for 2s block n1", "needs a direction"},
+		{"at 1s for 2s block all", "needs a direction"},
+		{"at 1s for 2s partition n1,n2", "needs groups"},
+		{"at 1s for 2s partition n1,n2 | n2", "overlap"},
+		{"at 1s for 2s bridge n1 | n2 | n3 via n4", "needs groups"},
+		{"at 1s for 2s bridge n1 | n2 via n2", "neither group"},
+		{"at 1s for 2s bridge n1 | n2 via n3,n4", "exactly one"},
+		{"at 1s for 2s bridge n1 | n2", "ends too early"},
+	}
+	for _, test := range tests {
+		_, err := ParseSchedule("\n"+test.line, names(4))
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.HasPrefix(err.Error(), "netsim: line 2 of the schedule: ") {
+			t.Errorf("%q: error %v, want one with %q", test.line, err, test.want)
+		}
+	}
+}
+
+func TestNamesThatTheTextCannotHold(t *testing.T) {
+	for _, bad := range [][]string{
+		nil, {""}, {"a b"}, {"a,b"}, {"a|b"}, {"a>b"}, {"all"}, {"via"}, {"from"}, {"a..b"}, {".a"}, {"a."}, {"a", "a"}, names(65),
+	} {
+		if _, err := ParseSchedule("", bad); err == nil {
+			t.Errorf("names %q were taken", bad)
+		}
+	}
+	good := []string{"127.0.0.1:80", "node-2", "n_3"}
+	if _, err := ParseSchedule("at 1s for 1s block 127.0.0.1:80->node-2", good); err != nil {
+		t.Error(err)
+	}
+}
+
+// anyFault draws a valid fault of a world of six nodes.
+func anyFault(t *rapid.T) Fault {
+	set := rapid.Uint64Range(1, 63)
+	f := Fault{
+		Kind: FaultKind(rapid.IntRange(int(Partition), int(lastKind)).Draw(t, "kind")),
+		At:   Time(rapid.Int64Range(0, 1<<50).Draw(t, "at")),
+		For:  Time(rapid.Int64Range(1, 1<<50).Draw(t, "for")),
+	}
+	if f.Kind.hasChance() {
+		f.Chance.Den = rapid.Uint32Range(1, 1<<31).Draw(t, "den")
+		f.Chance.Num = rapid.Uint32Range(1, f.Chance.Den).Draw(t, "num")
+	}
+	if f.Kind.hasAmount() {
+		f.Amount = Time(rapid.Int64Range(1, 1<<50).Draw(t, "amount"))
+		if f.Kind.signed() && rapid.Bool().Draw(t, "negative") {
+			f.Amount = -f.Amount
+		}
+	}
+	if f.Kind.target() == onGroups {
+		swarm := Swarm{Targets: NodeSet(set.Filter(func(s uint64) bool { return NodeSet(s).Len() > 2 }).Draw(t, "groups"))}
+		draw := Seed(rapid.Uint64().Draw(t, "seed")).Stream("groups")
+		swarm.drawGroups(&draw, &f)
+		return f
+	}
+	f.Nodes = NodeSet(set.Draw(t, "nodes"))
+	if f.Kind == Block || f.Kind.target() == onLinks && rapid.Bool().Draw(t, "directed") {
+		f.Peers = NodeSet(set.Draw(t, "peers"))
+	} else if f.Kind.target() == onLinks && f.Kind != Isolate && rapid.Bool().Draw(t, "everywhere") {
+		f.Nodes = 0
+	}
+	return f
+}
+
+func TestScheduleRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var schedule Schedule = rapid.SliceOfN(rapid.Custom(anyFault), 1, 5).Draw(t, "schedule")
+		if err := schedule.Validate(6); err != nil {
+			t.Fatalf("%+v: %v", schedule, err)
+		}
+		text := schedule.Format(names(6))
+		back, err := ParseSchedule(text, names(6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(back, schedule) {
+			t.Fatalf("%s is read back as\n%s", text, back.Format(names(6)))
+		}
+	})
+}
+
+func TestValidateRefusesWhatTextCannotSay(t *testing.T) {
+	good := Fault{Kind: Pause, At: 1, For: 1, Nodes: 1}
+	if err := (Schedule{good}).Validate(2); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(f *Fault){
+		"no kind":       func(f *Fault) { f.Kind = 0 },
+		"unknown kind":  func(f *Fault) { f.Kind = lastKind + 1 },
+		"node beyond":   func(f *Fault) { f.Nodes = 4 },
+		"no node":       func(f *Fault) { f.Nodes = 0 },
+		"peers":         func(f *Fault) { f.Peers = 2 },
+		"groups":        func(f *Fault) { f.Groups = []NodeSet{1, 2} },
+		"chance":        func(f *Fault) { f.Chance = Ratio{1, 2} },
+		"amount":        func(f *Fault) { f.Amount = 1 },
+		"via":           func(f *Fault) { f.Via = 1 },
+		"peers only":    func(f *Fault) { f.Kind, f.Nodes, f.Peers = Clog, 0, 1 },
+		"via below":     func(f *Fault) { *f = Fault{Kind: Bridge, For: 1, Groups: []NodeSet{1, 2}, Via: -1} },
+		"partition via": func(f *Fault) { *f = Fault{Kind: Partition, For: 1, Groups: []NodeSet{1, 2}, Via: 1} },
+		"group beyond":  func(f *Fault) { *f = Fault{Kind: Partition, For: 1, Groups: []NodeSet{1, 4}} },
+		"empty group":   func(f *Fault) { *f = Fault{Kind: Partition, For: 1, Groups: []NodeSet{1, 0}} },
+	} {
+		f := good
+		change(&f)
+		if err := (Schedule{f}).Validate(2); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
