@@ -48,8 +48,8 @@ func undecided(reason string) Verdict {
 }
 
 func undecidedForMemory(limits Limits) Verdict {
-	return undecided(fmt.Sprintf("the clocks and edges need more than %d MiB; raise Limits.Bytes or record fewer sessions or operations",
-		limits.bytes()>>20))
+	return undecided(fmt.Sprintf("the check needs more than %d KiB of memory; raise Limits.Bytes or record fewer sessions or operations",
+		limits.bytes()>>10))
 }
 
 // judge turns what the sweep found into a verdict.

@@ -22,7 +22,7 @@ func newMatrix(n int) matrix {
 	return m
 }
 
-// close makes the union of the matrices transitive.
+// union returns the transitive closure of the union of the matrices.
 func union(matrices ...matrix) matrix {
 	n := len(matrices[0])
 	m := newMatrix(n)
@@ -136,4 +136,55 @@ func (c *closure) rule() Rule {
 		return CyclicCF
 	}
 	return 0
+}
+
+// memory reports whether the history satisfies causal memory, which is not what CheckCausal demands: for
+// each operation o there is an order of its causal past that explains the reads of o's session up to o.
+func (c *closure) memory() bool {
+	if rule := c.rule(); rule != 0 && rule != CyclicCF {
+		return false
+	}
+	for o := range c.operations {
+		if c.takesPart[o] && !c.explains(o) {
+			return false
+		}
+	}
+	return true
+}
+
+// explains computes the happened-before relation of an operation: the least transitive one that contains
+// co on its past, and in which w1 comes before w2 if a read of w2 by its session comes after w1.
+func (c *closure) explains(o int) bool {
+	n := len(c.operations)
+	before := newMatrix(n)
+	for i := range n {
+		for j := range n {
+			before[i][j] = c.causal[i][j] && (j == o || c.causal[j][o])
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for r := range n {
+			if !c.isRead(r) || r != o && !c.session[r][o] {
+				continue
+			}
+			for t := range n {
+				w := c.source[r]
+				if t == w || !c.writesKeyOf(t, r) || !before[t][r] {
+					continue
+				}
+				if w == None {
+					return false
+				}
+				if !before[t][w] {
+					before[t][w], changed = true, true
+				}
+			}
+		}
+		before = union(before)
+		if before.cyclic() {
+			return false
+		}
+	}
+	return true
 }

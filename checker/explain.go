@@ -1,14 +1,22 @@
 package checker
 
 import (
+	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
+// ErrForeign is returned when a verdict is explained with another history than the one it is about.
+var ErrForeign = errors.New("checker: the verdict is about another history; pass the one that was checked")
+
 // Explain writes the verdict in words: the guarantee by name, the operations, and why each arrow holds.
-// The history has to be the one that was checked. The error is that of the writer.
+// The history has to be the one that was checked. The error is ErrForeign or that of the writer.
 func (v Verdict) Explain(w io.Writer, h History) error {
+	if v.foreign(h) {
+		return ErrForeign
+	}
 	var b strings.Builder
 	switch v.Status {
 	case Holds:
@@ -25,6 +33,29 @@ func (v Verdict) Explain(w io.Writer, h History) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// foreign reports whether the verdict cannot be about a history.
+func (v Verdict) foreign(h History) bool {
+	if v.Status != Violated {
+		return false
+	}
+	outside := func(i int) bool { return i < 0 || i >= len(h.Operations) }
+	switch v.Rule {
+	case ThinAirRead:
+		return outside(v.Read)
+	case WriteCOInitRead, WriteCORead:
+		if len(v.Edges) < 2 || outside(v.Read) || outside(v.Newer) || v.Stale != None && outside(v.Stale) {
+			return true
+		}
+	case CyclicCO, CyclicCF:
+	}
+	for _, e := range v.Edges {
+		if e.Kind == Conflict && outside(e.Read) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(v.mentioned(), outside)
 }
 
 // mentioned lists the operations of the witness; some of them repeatedly.

@@ -172,8 +172,8 @@ func (v *survey) classify() {
 	for key := range v.keys {
 		for _, list := range v.all[v.first[key]:v.first[key+1]] {
 			last := int32(None)
-			for e := list.head; e != None; e = v.lists.next[e] {
-				if v.role[e] == writer {
+			for i := list.end - 1; i >= list.start && last == None; i-- {
+				if e := v.entries[i].operation; v.role[e] == writer {
 					last = e
 				}
 			}

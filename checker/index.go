@@ -52,7 +52,7 @@ type versionID struct {
 	version string
 }
 
-// newIndex validates a history of at most 2³¹ − 1 operations and numbers what is in it. When a read
+// newIndex validates a history of at most 2³⁰ operations and numbers what is in it. When a read
 // has no source, the index stops there and only thinAir is meaningful.
 func newIndex(history History) (*index, error) {
 	n := len(history.Operations)

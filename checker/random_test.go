@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -12,7 +13,11 @@ import (
 // randomHistory returns a history of at most 12 operations. Some are produced by a careful hand, with
 // reads of what is there already, so that each pattern and none at all are all frequent.
 func randomHistory(rng *rand.Rand) History {
-	n, sessions, keys := 12-rng.IntN(12)*rng.IntN(12)/11, 1+rng.IntN(5), 1+rng.IntN(4)
+	return randomHistoryOf(rng, 12-rng.IntN(12)*rng.IntN(12)/11)
+}
+
+func randomHistoryOf(rng *rand.Rand, n int) History {
+	sessions, keys := 1+rng.IntN(5), 1+rng.IntN(4)
 	future := rng.IntN(8) == 0    // reads may return versions written later
 	air := rng.IntN(16) == 0      // reads may return versions nobody wrote
 	doubt := rng.IntN(3) * 15     // percentage of writes that are indeterminate
@@ -123,5 +128,63 @@ func TestRandomHistoriesAgainstClosure(t *testing.T) {
 	t.Logf("with an indeterminate write in the witness: %d", doubtful)
 	if doubtful < count/200 {
 		t.Errorf("only %d witnesses need an indeterminate write", doubtful)
+	}
+}
+
+// TestLargerRandomHistories lets cursors, clocks and adopted writes go further than 12 operations allow.
+func TestLargerRandomHistories(t *testing.T) {
+	count := histories(t, 4_000)
+	rng := rand.New(rand.NewPCG(3, 2025))
+	found := make([]int, CyclicCF+1)
+	for i := range count {
+		h := randomHistoryOf(rng, 13+rng.IntN(30))
+		got, err := CheckCausal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClosure(h)
+		if want := c.rule(); got.Rule != want {
+			t.Fatalf("history %d: got %v, want %v\n%s", i, got.Rule, want, notation(h))
+		}
+		if err := c.confirm(got); err != nil {
+			t.Fatalf("history %d: %v: %v\n%s%+v", i, got.Rule, err, notation(h), got)
+		}
+		found[got.Rule]++
+	}
+	for rule, n := range found {
+		t.Logf("%-16v %7d of %d", Rule(rule), n, count)
+		if n == 0 {
+			t.Errorf("%v: none of %d histories", Rule(rule), count)
+		}
+	}
+}
+
+// TestStoreHistories runs a last-writer-wins store with causal delivery: all it does is legal, and
+// an earlier write in place of the last one of a key is noticed.
+func TestStoreHistories(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1995))
+	for range histories(t, 20_000) {
+		h, final := runStore(rng, 10+rng.IntN(30))
+		v, err := CheckCausal(h)
+		if err != nil || !v.OK() {
+			t.Fatalf("%v, %v\n%s%+v", v.Rule, err, notation(h), v)
+		}
+		l, err := CheckNothingLost(h, final)
+		if err != nil || !l.OK() {
+			t.Fatalf("%v, %v\n%s%+v", l, err, notation(h), final)
+		}
+		for i := range final {
+			broken := slices.Clone(final)
+			for _, op := range h.Operations { // the oldest write of the key in place of the last
+				if op.Kind != Read && op.Key == final[i].Key {
+					broken[i] = Final{Key: op.Key, Version: op.Version, Stamp: op.Stamp}
+					break
+				}
+			}
+			l, err := CheckNothingLost(h, broken)
+			if same := broken[i] == final[i]; err != nil || l.OK() != same {
+				t.Fatalf("%v, %v\n%s%+v", l, err, notation(h), broken)
+			}
+		}
 	}
 }

@@ -53,6 +53,9 @@ func runCausal(t *testing.T, d *datadriven.TestData) string {
 	if err := v.Explain(&b, h); err != nil {
 		d.Fatalf(t, "%v", err)
 	}
+	if d.HasArg("memory") {
+		fmt.Fprintf(&b, "causal memory: %v\n", newClosure(h).memory())
+	}
 	return unblank(b.String())
 }
 

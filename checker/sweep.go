@@ -3,6 +3,9 @@ package checker
 // most is how many reads that break a rule the sweep keeps, to choose the clearest from.
 const most = 32
 
+// operationBytes is what the tables by operation take, those of a search for a witness included.
+const operationBytes = 80
+
 // sweep visits all operations along po ∪ rf, keeps the clocks and applies the rules to every read.
 type sweep struct {
 	*index
@@ -25,7 +28,7 @@ type sweep struct {
 // newSweep prepares a sweep, or reports false when it would need more than the given bytes.
 func newSweep(x *index, bytes int64) (*sweep, bool) {
 	n, k := int64(len(x.operations)), int64(x.sessions)
-	bytes -= 40*n + 4*k*k
+	bytes -= operationBytes*n + 4*k*k
 	if bytes < 0 || k*k > 1<<31-1 {
 		return nil, false
 	}
@@ -33,7 +36,7 @@ func newSweep(x *index, bytes int64) (*sweep, bool) {
 	if !ok {
 		return nil, false
 	}
-	bytes -= 20 * int64(cap(lists.cursors))
+	bytes -= cursorBytes * int64(cap(lists.cursors))
 	numbers := make([]int32, 4*k)
 	s := &sweep{
 		index: x, lists: lists, clocks: newClocks(x), conflicts: newConflicts(int(n)),
@@ -138,10 +141,8 @@ func (s *sweep) read(session, r int32) {
 	from, past := s.session[source], s.at(source)
 	for i := range all {
 		writer, c := all[i].session, &cursors[i]
-		if known := know[writer]; c.nextAt <= known {
-			s.lists.advance(s.index, c, known)
-		}
-		if c.entry == None || c.settled == source {
+		s.lists.advance(c, know[writer])
+		if c.operation == None || c.settled == source {
 			continue
 		}
 		known := past[writer]
@@ -158,8 +159,8 @@ func (s *sweep) read(session, r int32) {
 func (s *sweep) readNothing(r int32, all []list, cursors []cursor, know []int32) {
 	for i := range all {
 		c := &cursors[i]
-		s.lists.advance(s.index, c, know[all[i].session])
-		if c.entry != None {
+		s.lists.advance(c, know[all[i].session])
+		if c.operation != None {
 			if len(s.uninitialized) < most {
 				s.uninitialized = append(s.uninitialized, r)
 			}
@@ -172,7 +173,7 @@ func (s *sweep) readNothing(r int32, all []list, cursors []cursor, know []int32)
 // edge from that entry's write to w. When w is an indeterminate write, its clock component is missing:
 // the edge then closes a cycle, and overwrittenByCycle recognizes the pattern.
 func (s *sweep) compare(r, w int32, c *cursor) {
-	t := s.written(c.entry)
+	t := s.written(c.operation)
 	if t == w {
 		return
 	}

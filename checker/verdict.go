@@ -155,14 +155,14 @@ func (v Verdict) OK() bool { return v.Status == Holds }
 // They count work, not time: the same history gets the same verdict everywhere. The zero value means
 // the defaults.
 type Limits struct {
-	Operations int   // most operations of a history; 0 = 2³¹ − 1, which is also the maximum
-	Bytes      int64 // most memory for clocks and edges, in bytes; 0 = 1 GiB
+	Operations int   // most operations of a history; 0 = 2³⁰, which is also the maximum
+	Bytes      int64 // most memory for the tables of the check, in bytes, roughly; 0 = 1 GiB
 
 	_ struct{}
 }
 
 func (l Limits) operations() int {
-	const most = 1<<31 - 1
+	const most = 1 << 30
 	if l.Operations <= 0 || l.Operations > most {
 		return most
 	}
