@@ -62,22 +62,24 @@ func (w *World[M]) startSync(p *process[M]) {
 	latency := w.config.Disk.Sync.pick(w.keys.sync.At(uint64(p.id), d.syncs))
 	d.syncs++
 	slot := w.newSlot(event[M]{kind: eventSync, node: p.id, boot: p.boot, index: uint64(d.appended())})
-	e := &w.events[slot]
-	w.queue.push(w.now+latency+w.diskDelay(e), slot)
+	w.queue.push(w.slowSync(&w.events[slot], w.now+latency), slot)
 }
 
-// diskDelay is what the slow-sync faults that the sync has not met yet add.
-func (w *World[M]) diskDelay(e *event[M]) Time {
-	var extra Time
+// slowSync is when a sync that is due at a time ends, given the slow-sync faults
+// that it has not met yet. None delays it beyond its own end.
+func (w *World[M]) slowSync(e *event[M], due Time) Time {
+	at := due
 	for _, index := range w.diskFaults {
 		fault := &w.faults[index]
 		if fault.number > e.seen && fault.Nodes.Has(e.node) {
-			extra += fault.Amount
-			fault.touched++
+			if later := min(due+fault.Amount, fault.until); later > due {
+				at = max(at, later)
+				fault.touched++
+			}
 		}
 	}
 	e.seen = w.begun
-	return extra
+	return at
 }
 
 // sync is the end of a sync at the disk: from here on the records survive, even
@@ -88,8 +90,8 @@ func (w *World[M]) sync(slot int32) outcome {
 	if !p.alive(e.boot) {
 		return vanished
 	}
-	if extra := w.diskDelay(e); extra > 0 {
-		w.queue.push(w.now+extra, slot)
+	if at := w.slowSync(e, w.now); at > w.now {
+		w.queue.push(at, slot)
 		return requeued
 	}
 	p.disk.durable = Position(e.index)

@@ -100,6 +100,9 @@ func (n *driven) Receive(now Clock, from NodeID, p parcel, _ *Outbox[parcel]) {
 	m.expect(p.from == from && p.to == n.id && p == m.sent[p.id], "%+v reaches n%d from n%d", p, n.id+1, from+1)
 	m.expect(now.Mono >= p.sent+m.world.link(from, n.id).base, "a parcel is faster than its link")
 	m.got[p.id]++
+	if m.wiped(from) {
+		return // its disk keeps no promise
+	}
 	log := m.logs[from]
 	m.expect(p.after <= Position(len(log)) && (p.after == 0 || log[p.after-1] == p.proof),
 		"a parcel arrived that depends on record %d, which a crash took", p.proof)
@@ -113,6 +116,16 @@ func (n *driven) Synced(now Clock, upTo Position, _ *Outbox[parcel]) {
 
 func (n *driven) AppendState(buf []byte) []byte {
 	return binary.LittleEndian.AppendUint64(buf, uint64(len(n.m.logs[n.id])))
+}
+
+// wiped reports whether a wipe has hit a node by now.
+func (m *model) wiped(id NodeID) bool {
+	for _, report := range m.world.Faults() {
+		if f := report.Fault; f.Kind == Wipe && f.Nodes.Has(id) && f.At <= m.world.Now() {
+			return true
+		}
+	}
+	return false
 }
 
 // boot checks that exactly the durable prefix is there.
@@ -179,7 +192,7 @@ func newModel(seed Seed, n int, schedule Schedule) *model {
 		Disk:     DiskModel{Sync: Range{0, at(15)}},
 		Schedule: schedule,
 		ChaosEnd: Second,
-		End:      3 * Second,
+		End:      1000 * Second,
 		Encode: func(buf []byte, p parcel) []byte {
 			return fmt.Appendf(buf, "%v", p)
 		},
@@ -193,30 +206,34 @@ func newModel(seed Seed, n int, schedule Schedule) *model {
 	return m
 }
 
-// finish runs to the end, sends one parcel over each link after the chaos, and
-// requires that all of them arrive exactly once.
+// finish runs past the chaos, sends one parcel over each link, and requires that
+// all sent since arrive exactly once.
 func (m *model) finish() error {
-	for m.world.Now() < 1200*Millisecond && m.world.Step() {
-	}
-	first := len(m.sent)
-	for from := range NodeID(m.world.Len()) {
+	m.runUntil(1200 * Millisecond)
+	begin, first := m.world.Now(), len(m.sent)
+	n := m.world.Len()
+	for from := range NodeID(n) {
 		m.append(from)
-		for to := range NodeID(m.world.Len()) {
+		for to := range NodeID(n) {
 			m.send(from, to, 0)
 		}
 	}
-	err := m.world.Run()
-	n := m.world.Len()
+	m.runUntil(begin + 300*Millisecond)
 	m.expect(len(m.sent) >= first+n*n, "%d parcels sent after the chaos, want %d", len(m.sent)-first, n*n)
 	for _, p := range m.sent {
-		if p.sent >= 1200*Millisecond {
+		if p.sent >= begin {
 			m.expect(m.got[p.id] == 1, "a parcel sent after the chaos arrived %d times", m.got[p.id])
 		}
 	}
 	for id := range NodeID(n) {
 		m.expect(m.world.Up(id) && m.world.Durable(id) == Position(len(m.logs[id])), "n%d is down or behind its log", id+1)
 	}
-	return errors.Join(err, m.err)
+	return errors.Join(m.world.Violation(), m.err)
+}
+
+func (m *model) runUntil(at Time) {
+	for m.world.Now() < at && m.world.Step() {
+	}
 }
 
 // TestWorldAgainstModel drives a world by random actions through random faults.

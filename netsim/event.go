@@ -113,7 +113,7 @@ func (w *World[M]) gate(slot int32) bool {
 			at = max(at, fault.until)
 			fault.touched++
 		case fault.number > e.slowed:
-			at = max(at, w.now+fault.Amount)
+			at = max(at, min(w.now+fault.Amount, fault.until))
 			fault.touched++
 		}
 	}

@@ -26,7 +26,8 @@ const (
 	Loss
 	// Duplicate delivers messages again, later: "duplicate 1/4 n1,n2".
 	Duplicate
-	// Reorder delays each message by its own random time: "reorder 50ms all".
+	// Reorder delays each message by its own random time: "reorder 50ms all". What
+	// is sent later may overtake it, also after the fault.
 	Reorder
 	// Delay delays each message by a fixed time: "delay 100ms n1 -> n2".
 	Delay
@@ -36,7 +37,7 @@ const (
 	// Pause keeps nodes from handling anything, like a long garbage collection;
 	// what arrives waits: "pause n2".
 	Pause
-	// Slow delays each handling of a node: "slow 5ms n2".
+	// Slow delays each handling of a node, not beyond its own end: "slow 5ms n2".
 	Slow
 	// Crash kills processes. The unsynced tail of the log, held messages and what
 	// arrives meanwhile are lost; they restart when it ends: "crash n1".
@@ -51,7 +52,8 @@ const (
 	Jump
 	// Freeze stops a wall clock: "freeze n1".
 	Freeze
-	// SlowSync makes each sync of a disk take longer: "slow-sync 30ms n1".
+	// SlowSync makes each sync of a disk take longer, not beyond its own end:
+	// "slow-sync 30ms n1".
 	SlowSync
 	lastKind = SlowSync
 )

@@ -7,7 +7,7 @@ type link struct {
 	base Time
 	// count is the number of messages sent: the index of the next.
 	count uint64
-	// last is the latest arrival given to a message that keeps the order.
+	// last is the latest arrival so far, not counting what faults added.
 	last Time
 }
 
@@ -54,9 +54,8 @@ func (w *World[M]) lost(from, to NodeID, l *link, index uint64) (by int32, lost 
 // fate is what the faults newer than the last look do to a message that is not
 // lost.
 type fate struct {
-	extra     Time
-	reordered bool // it no longer keeps the order of its link
-	twice     bool
+	extra Time
+	twice bool
 }
 
 func (w *World[M]) shape(from, to NodeID, l *link, index, seen uint64) fate {
@@ -74,7 +73,6 @@ func (w *World[M]) shape(from, to NodeID, l *link, index, seen uint64) fate {
 			f.twice = true
 		case Reorder:
 			f.extra += Range{0, fault.Amount}.pick(l.key.At(drawReorder, index))
-			f.reordered = true
 		case Delay:
 			f.extra += fault.Amount
 		default:
@@ -105,14 +103,16 @@ func (w *World[M]) transmit(from, to NodeID, m M, sum uint64) {
 			f.twice = true
 		}
 	}
-	at := w.now + l.base + f.extra
+	at := w.now + l.base
 	if jitter := w.config.Network.Jitter; jitter > 0 {
 		at += Range{0, jitter}.pick(l.key.At(drawJitter, index))
 	}
-	if !w.config.Network.Reorder && !f.reordered {
+	if !w.config.Network.Reorder {
 		at = max(at, l.last)
 		l.last = at
 	}
+	// Faults come on top: what follows them overtakes what they delayed.
+	at += f.extra
 	w.queue.push(at, w.newSlot(event[M]{kind: eventDeliver, node: to, from: from, seen: w.begun, index: index, sum: sum, message: m}))
 	if f.twice {
 		w.copyMessage(from, to, m, l, index, sum, at)
