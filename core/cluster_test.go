@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -19,14 +20,24 @@ type cluster struct {
 	nodes    map[string]*node
 	now      time.Duration
 	inflight []envelope
-	held     map[string]bool // links "n1->n2" whose messages stay until released
+	held     map[string]bool // links "n1->n2", or "n1->n2 batch", whose messages stay until released
+	cut      map[string]bool // likewise, whose messages are lost when sent
 	replies  map[core.RequestID]core.Response
 	tokens   map[core.RequestID]string
 	probes   map[core.Probe]int
+	lives    map[view.LifeID]string // n1#2: born in the second boot of n1
 	accepted []core.Accepted
 	request  core.RequestID
 	output   core.Output
 	observe  func(format string, args ...any)
+	watch    watch
+}
+
+// watch is told what happens; absent functions are not called.
+type watch struct {
+	delivered func(e envelope, m *wire.Message, lost bool)
+	probed    func(name string, p core.Probe)
+	replied   func(name string, r core.Response, token string)
 }
 
 type node struct {
@@ -46,27 +57,38 @@ type node struct {
 
 type envelope struct {
 	from, to string
+	kind     string // batch, pull, …
 	data     []byte
 }
 
 func (e envelope) link() string { return e.from + "->" + e.to }
 
+// in tells whether a set of links, or of links and kinds, contains the envelope.
+func (e envelope) in(links map[string]bool) bool {
+	return links[e.link()] || links[e.link()+" "+e.kind]
+}
+
+func kindOf(body wire.Body) string {
+	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", body), "*wire."))
+}
+
 const epochMillis = 1_700_000_000_000
 
 func newCluster(t testing.TB, count, shards int, adapt func(*core.Config)) *cluster {
 	c := &cluster{
-		t: t, nodes: map[string]*node{}, held: map[string]bool{}, replies: map[core.RequestID]core.Response{},
-		tokens: map[core.RequestID]string{}, probes: map[core.Probe]int{}, observe: func(string, ...any) {},
+		t: t, nodes: map[string]*node{}, held: map[string]bool{}, cut: map[string]bool{}, replies: map[core.RequestID]core.Response{},
+		tokens: map[core.RequestID]string{}, probes: map[core.Probe]int{},
+		lives: map[view.LifeID]string{}, observe: func(string, ...any) {},
 	}
 	for i := range count {
 		c.names = append(c.names, fmt.Sprintf("n%d", i+1))
 	}
 	for _, name := range c.names {
-		n := &node{name: name, config: core.Config{Address: name, View: c.names, ShardCount: shards}}
+		config := core.Config{Address: name, View: c.names, ShardCount: shards}
 		if adapt != nil {
-			adapt(&n.config)
+			adapt(&config)
 		}
-		c.nodes[name] = n
+		c.nodes[name] = &node{name: name, config: config}
 		c.boot(name, nil, 0)
 	}
 	return c
@@ -87,6 +109,9 @@ func (c *cluster) boot(name string, log [][]core.Record, durable core.Position) 
 	}
 	n.machine, n.log, n.durable = machine, log, durable
 	n.sends, n.waiting, n.waitText = nil, nil, nil
+	if len(records) == 0 {
+		c.lives[machine.Life()] = fmt.Sprintf("%s#%d", name, n.boots)
+	}
 	c.step(name, core.Input{Kind: core.InputWake})
 }
 
@@ -102,7 +127,7 @@ func (c *cluster) wipe(name string) { c.boot(name, nil, 0) }
 
 func (c *cluster) step(name string, input core.Input) {
 	n := c.nodes[name]
-	if n.machine == nil {
+	if n == nil || n.machine == nil {
 		return
 	}
 	input.Mono = c.now
@@ -113,14 +138,16 @@ func (c *cluster) step(name string, input core.Input) {
 	n.wake = out.WakeAt
 	for _, p := range out.Probes {
 		c.probes[p]++
+		if c.watch.probed != nil {
+			c.watch.probed(name, p)
+		}
 	}
 	c.accepted = append(c.accepted, out.Accepted...)
 	for _, line := range out.Logs {
 		c.observe("%s log: %s\n", name, line)
 	}
-	if len(out.Records) > 0 {
-		unit := slices.Clone(out.Records)
-		n.log = append(n.log, unit)
+	if len(out.Records) > 0 || n.config.Volatile && core.Position(len(n.log)) < out.Position {
+		n.log = append(n.log, slices.Clone(out.Records))
 	}
 	if core.Position(len(n.log)) != out.Position {
 		c.t.Fatalf("%s is at position %d after %d units", name, out.Position, len(n.log))
@@ -151,7 +178,10 @@ func (c *cluster) flush(n *node) {
 			kept = append(kept, s)
 			continue
 		}
-		c.inflight = append(c.inflight, envelope{from: n.name, to: s.To, data: wire.Append(nil, s.Message)})
+		e := envelope{from: n.name, to: s.To, kind: kindOf(s.Message.Body), data: wire.Append(nil, s.Message)}
+		if !e.in(c.cut) {
+			c.inflight = append(c.inflight, e)
+		}
 	}
 	n.sends = kept
 	var waiting []core.Response
@@ -162,6 +192,9 @@ func (c *cluster) flush(n *node) {
 			continue
 		}
 		c.replies[r.ID], c.tokens[r.ID] = r, n.waitText[i]
+		if c.watch.replied != nil {
+			c.watch.replied(n.name, r, n.waitText[i])
+		}
 	}
 	n.waiting, n.waitText = waiting, texts
 }
@@ -172,6 +205,9 @@ func (c *cluster) deliver(e envelope) {
 	if err != nil {
 		c.t.Fatalf("%s: %v", e.link(), err)
 	}
+	if c.watch.delivered != nil {
+		c.watch.delivered(e, m, c.nodes[e.to] == nil || c.nodes[e.to].machine == nil)
+	}
 	c.step(e.to, core.Input{Kind: core.InputMessage, Message: m})
 }
 
@@ -179,7 +215,7 @@ func (c *cluster) deliver(e envelope) {
 func (c *cluster) settle() {
 	for i := 0; i < len(c.inflight); {
 		e := c.inflight[i]
-		if c.held[e.link()] {
+		if e.in(c.held) {
 			i++
 			continue
 		}
@@ -249,41 +285,4 @@ func (c *cluster) answer(id core.RequestID) string {
 		text += ": " + r.Reason
 	}
 	return text
-}
-
-func TestSmoke(t *testing.T) {
-	c := newCluster(t, 6, 2, nil)
-	c.observe = t.Logf
-	c.advance(time.Second)
-	for _, name := range c.names {
-		if o := c.nodes[name].machine.Obstacle(); o != "" {
-			t.Fatalf("%s: %s", name, o)
-		}
-	}
-	for i := range 10 {
-		key := fmt.Sprintf("k%d", i)
-		id := c.put(c.names[i%6], key, fmt.Sprint(i), "")
-		c.settle()
-		t.Log(c.answer(id), c.tokens[id])
-		for _, name := range c.names {
-			g := c.get(name, key, c.tokens[id])
-			c.settle()
-			t.Log(name, c.answer(g), c.tokens[g] == c.tokens[id])
-		}
-	}
-	id := c.do("n1", core.Request{Op: wire.OpView})
-	t.Log(c.answer(id))
-	c.crash("n2")
-	c.advance(3 * time.Second)
-	id = c.do("n1", core.Request{Op: wire.OpView})
-	t.Log(c.answer(id))
-	c.restart("n2")
-	c.advance(3 * time.Second)
-	id = c.do("n1", core.Request{Op: wire.OpView})
-	t.Log(c.answer(id))
-	c.wipe("n3")
-	c.advance(3 * time.Second)
-	id = c.do("n3", core.Request{Op: wire.OpView})
-	t.Log(c.answer(id))
-	t.Log(c.probes)
 }

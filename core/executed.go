@@ -32,39 +32,15 @@ func (e *executed) has(counter uint64) bool {
 	return counter <= e.highest && e.taken[counter%executedWindow/64]&(1<<(counter%64)) != 0
 }
 
-func (e *executed) forget(counter uint64) {
-	if !e.tooOld(counter) && counter <= e.highest {
-		e.taken[counter%executedWindow/64] &^= 1 << (counter % 64)
-	}
-}
-
-// add takes a counter and calls it leave for each taken counter that the window leaves behind.
-func (e *executed) add(counter uint64) {
-	e.advance(counter, nil)
-	if !e.tooOld(counter) {
-		e.taken[counter%executedWindow/64] |= 1 << (counter % 64)
-	}
-}
-
-// advance moves the window up to counter and calls leave for each taken counter that falls out of it.
-func (e *executed) advance(counter uint64, leave func(counter uint64)) {
-	if counter <= e.highest {
+// take notes that a counter was taken; one that is too old changes nothing.
+func (e *executed) take(counter uint64) {
+	if e.tooOld(counter) {
 		return
 	}
-	steps := min(counter-e.highest, executedWindow)
-	for next := counter - steps + 1; next <= counter; next++ {
-		word, bit := &e.taken[next%executedWindow/64], uint64(1)<<(next%64)
-		if *word&bit != 0 {
-			*word &^= bit
-			if leave != nil {
-				leave(e.oldest(next))
-			}
-		}
+	// What the window leaves behind makes room.
+	for next := max(e.highest, max(counter, executedWindow)-executedWindow) + 1; next <= counter; next++ {
+		e.taken[next%executedWindow/64] &^= 1 << (next % 64)
 	}
-	e.highest = counter
-}
-
-// oldest is the counter, within the window that ends at highest, that shares its place with next.
-func (e *executed) oldest(next uint64) uint64 {
-	return e.highest - (e.highest-next)%executedWindow
+	e.highest = max(e.highest, counter)
+	e.taken[counter%executedWindow/64] |= 1 << (counter % 64)
 }

@@ -134,7 +134,7 @@ func (m *Machine) receiveForward(from int, f *wire.Forward) {
 			m.probe(ProbeForwardDuplicate)
 			return
 		}
-		m.take(taken, f.Counter)
+		taken.take(f.Counter) // on record with the write, or with the answer that there will be none
 	}
 	m.current = call{
 		op: f.Op, key: f.Key, value: f.Value, context: f.Context, shard: m.home.ID,
@@ -142,21 +142,14 @@ func (m *Machine) receiveForward(from int, f *wire.Forward) {
 	}
 	c := &m.current
 	if f.Op == wire.OpKeyCount {
-		m.answer(c, result{status: wire.StatusAnswered, count: m.store.Live()})
+		m.answer(c, result{status: wire.StatusAnswered, count: m.store.Live(), after: m.latest()})
 		return
 	}
 	if m.refusal != "" {
-		m.answer(c, result{status: wire.StatusRefused})
+		m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
 		return
 	}
 	m.serve(c)
-}
-
-// take remembers that a forward was taken. It is put on record with the write, or with the answer
-// that there will be none: until then a crash undoes both.
-func (m *Machine) take(taken *executed, counter uint64) {
-	taken.advance(counter, func(left uint64) { m.forgetExecuted(taken.life, left) })
-	taken.add(counter)
 }
 
 // answerForward sends the result of a call to the member that forwarded it.
@@ -165,7 +158,7 @@ func (m *Machine) answerForward(c *call, r result) {
 		r.after = max(r.after, m.recordExecuted(c.life, c.counter))
 	}
 	m.send(c.from, r.after, &wire.Reply{
-		Counter: c.counter, Status: r.status, Value: r.value, Context: r.context, Dot: r.dot, Count: r.count,
+		Counter: c.counter, Status: r.status, Value: r.value, Context: r.context, Dot: r.dot, Count: r.count, Reason: r.reason,
 	})
 }
 
@@ -185,6 +178,6 @@ func (m *Machine) receiveReply(from int, reply *wire.Reply) {
 		m.probe(ProbeProxyUncovered)
 		m.recall(c)
 	default:
-		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count})
+		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count, reason: reply.Reason})
 	}
 }

@@ -57,16 +57,17 @@ type Machine struct {
 	durable Position
 	out     *Output
 
-	position Position // of the state
-	dirty    bool     // this Step changed durable state
-	clock    hlc.Clock
-	store    *store.Store
-	peers    []peer // by member
-	claims   []claim
-	claimed  causal.Vector // what of have is durable
-	streams  []stream      // of the siblings, by replica
-	copy     *transfer     // the copy under way, nil for none
-	copies   uint64        // counter of copies
+	position     Position // of the state
+	dirty        bool     // this Step changed durable state
+	clock        hlc.Clock
+	store        *store.Store
+	peers        []peer // by member
+	claims       []claim
+	claimed      causal.Vector // what of have is durable
+	streams      []stream      // of the siblings, by replica
+	copy         *transfer     // the copy under way, nil for none
+	copies       uint64        // counter of copies
+	copyFailures int           // copies in a row whose source was silent
 
 	counter    uint64   // of forwards
 	reserved   uint64   // counters up to here may be used without a record,
@@ -123,13 +124,16 @@ func New(config Config, records []Record, position Position) (*Machine, error) {
 		outstanding: make(map[uint64]*call),
 		timers:      heap.New(callBefore, callTimer),
 	}
-	m.founder = view.Founder{Address: config.Address, Life: view.LifeID(m.random.Uint64() | 1)}
-	for i := range m.founder.Key {
-		m.founder.Key[i] = byte(m.random.Uint64())
-	}
+	m.founder.Address = config.Address
 	m.boot = m.random.Uint64() | 1
 	if err := m.restore(records); err != nil {
 		return nil, err
+	}
+	if m.newborn {
+		m.founder.Life = view.LifeID(m.random.Uint64() | 1)
+		for i := range m.founder.Key {
+			m.founder.Key[i] = byte(m.random.Uint64())
+		}
 	}
 	return m, nil
 }

@@ -32,7 +32,7 @@ func (m *Machine) ask() {
 		m.log("%s", reason)
 		m.logged = reason
 		if status == wire.StatusRefused {
-			m.probe(ProbeForgot)
+			m.probe(ProbeRefused)
 		}
 	}
 	for i, address := range m.former.Peers() {
@@ -67,7 +67,7 @@ func (m *Machine) pledge() {
 }
 
 func (m *Machine) answerHello(from view.LifeID, h *wire.Hello) {
-	m.sendForming(h.Address, from, lifePosition,
+	m.sendForming(h.Address, from, max(lifePosition, m.formedAt),
 		forming.Answer(h, m.founder, m.config.View, m.config.ShardCount, m.founding))
 }
 

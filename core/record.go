@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
@@ -19,7 +20,7 @@ const (
 	recordFounding = 'f' // the founding of the store
 	recordState    = 's' // have, and the highest hybrid time ever seen
 	recordCounters = 'c' // forward counters below this value may have been used
-	recordExecuted = 'x' // + life + counter: this forward may not run again
+	recordExecuted = 'x' // + life + place in the window: the counter of a forward that may not run again
 	recordVersion  = 'v' // + key: the current version of a key
 )
 
@@ -73,20 +74,14 @@ func (m *Machine) recordCounters(ceiling uint64) Position {
 	return m.record(recordCounters, nil, codec.AppendUint(nil, ceiling))
 }
 
-func executedID(life view.LifeID, counter uint64) []byte {
-	return codec.AppendFixed64(codec.AppendFixed64(nil, uint64(life)), counter)
-}
-
+// recordExecuted puts on record that a forward was taken. It replaces the record of the counter that
+// shares its place in the window and is too old by it.
 func (m *Machine) recordExecuted(life view.LifeID, counter uint64) Position {
-	return m.record(recordExecuted, executedID(life, counter), nil)
-}
-
-func (m *Machine) forgetExecuted(life view.LifeID, counter uint64) {
-	m.change()
-	if !m.config.Volatile {
-		key := append([]byte{recordExecuted}, executedID(life, counter)...)
-		m.out.Records = append(m.out.Records, Record{Key: key, Delete: true})
+	if m.config.Volatile {
+		return m.change()
 	}
+	id := codec.AppendUint(codec.AppendFixed64(nil, uint64(life)), counter%executedWindow)
+	return m.record(recordExecuted, id, codec.AppendUint(nil, counter))
 }
 
 // restore applies the records of earlier boots.
@@ -95,17 +90,44 @@ func (m *Machine) restore(records []Record) error {
 	if m.newborn != (m.position == 0) {
 		return fmt.Errorf("%w: %d records at position %d", ErrRecords, len(records), m.position)
 	}
+	if m.newborn {
+		return nil
+	}
+	var have causal.Vector
 	for i := range records {
-		if err := m.restoreRecord(&records[i]); err != nil {
+		if err := m.restoreRecord(&records[i], &have); err != nil {
 			return err
 		}
 	}
-	m.claimed = m.store.Have().Clone()
+	m.store.Restored(have)
+	m.claimed = have.Clone()
 	m.counter = m.reserved
+	return m.checkRestored()
+}
+
+// checkRestored compares what is on record with how this node was started.
+func (m *Machine) checkRestored() error {
+	own := view.Founder{Address: m.config.Address, Life: m.founder.Life, Key: m.founder.Key}
+	switch {
+	case m.founder.Life == 0:
+		return fmt.Errorf("%w: no life among them", ErrRecords)
+	case m.founding != nil && !slices.Contains(m.founding.Founders, own):
+		return fmt.Errorf("%w: they belong to a member of the store at another address than %s", ErrRecords, m.config.Address)
+	case m.founding == nil && len(m.pledgeOnRecord.Founders) > 0:
+		// Under another VIEW the old list could form among the others while this node pledges a new one.
+		addresses := make([]string, len(m.pledgeOnRecord.Founders))
+		for i, f := range m.pledgeOnRecord.Founders {
+			addresses[i] = f.Address
+		}
+		if !slices.Equal(addresses, m.config.View) || !slices.Contains(m.pledgeOnRecord.Founders, own) {
+			return fmt.Errorf("%w: this node has agreed to form a store with VIEW=%s at %s; start it so, or without its records",
+				ErrRecords, strings.Join(addresses, ","), m.config.Address)
+		}
+	}
 	return nil
 }
 
-func (m *Machine) restoreRecord(record *Record) error {
+func (m *Machine) restoreRecord(record *Record, have *causal.Vector) error {
 	if len(record.Key) == 0 {
 		return fmt.Errorf("%w: empty key", ErrRecords)
 	}
@@ -126,18 +148,13 @@ func (m *Machine) restoreRecord(record *Record) error {
 		m.founding, m.formedAt = &founding, m.position
 	case recordState:
 		m.clock.Observe(hlc.Time(r.Uint()))
-		for _, dot := range causal.ReadVector(&r, nil) {
-			m.store.Cover(dot)
-		}
+		*have = causal.ReadVector(&r, nil)
 	case recordCounters:
 		m.reserved = r.Uint()
 	case recordExecuted:
-		life, counter := view.LifeID(id.Fixed64()), id.Fixed64()
-		if record.Delete {
-			m.executedBy(life).forget(counter)
-		} else {
-			m.executedBy(life).add(counter)
-		}
+		life := view.LifeID(id.Fixed64())
+		id.Uint() // the place in the window
+		m.executedBy(life).take(r.Uint())
 	case recordVersion:
 		v := store.ReadVersion(&r)
 		m.store.Offer(&v, uint64(m.position))

@@ -101,6 +101,11 @@ func (m *Machine) write(c *call, status Status) {
 // park makes a call wait for a write that is not here, and goes to get it. A read may be answered by
 // a sibling in the meantime.
 func (m *Machine) park(c *call, missing causal.Dot) {
+	if missing.Replica == m.replica { // the token proves it: tokens cannot be forged
+		m.rollback(missing)
+		m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
+		return
+	}
 	if c.final {
 		m.answer(c, result{status: wire.StatusUncovered})
 		return
@@ -166,7 +171,7 @@ func (m *Machine) question(c *call, id shard.ID) {
 				response.Members = append(response.Members, members[i].Address)
 			}
 		case asked == m.home:
-			response.Count = m.store.Live()
+			response.Count, response.After = m.store.Live(), m.latest()
 		default:
 			c.shard = id
 			m.forward(c)

@@ -117,9 +117,13 @@ func (m *Machine) applyBatch(b *wire.Batch) bool {
 			continue
 		}
 		for _, dot := range v.Context.Vector {
-			if dot.Replica != b.Replica && m.configuration.ShardOf(dot.Replica) == m.home.ID && !m.store.Have().Covers(dot) {
-				return false
+			if dot.Replica == b.Replica || m.configuration.ShardOf(dot.Replica) != m.home.ID || m.store.Have().Covers(dot) {
+				continue
 			}
+			if dot.Replica == m.replica {
+				m.rollback(dot)
+			}
+			return false
 		}
 		m.apply(v)
 	}
@@ -134,9 +138,6 @@ func (m *Machine) apply(v *store.Version) {
 	switch m.store.Apply(v, uint64(position)) {
 	case store.Stored:
 		m.recordVersion(v)
-		if v.Deleted {
-			m.probe(ProbeDeletedWins)
-		}
 	case store.Loser:
 		m.probe(ProbeConcurrentResolved)
 	case store.Present:

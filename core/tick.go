@@ -1,6 +1,8 @@
 package core
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
@@ -69,8 +71,7 @@ func (m *Machine) heartbeat(from int, b *wire.Heartbeat) {
 	if m.configuration.Members[from].Shard != m.home.ID {
 		return
 	}
-	if told := b.Have.Get(m.replica); told > m.store.Have().Get(m.replica) {
-		m.rollback(from, told)
+	if m.rolledBack(b.Have) {
 		return
 	}
 	if missing, ok := m.configuration.FirstMissing(m.home.ID, m.store.Have(), p.lastHave); ok && p.have.Covers(missing) {
@@ -78,17 +79,33 @@ func (m *Machine) heartbeat(from int, b *wire.Heartbeat) {
 	}
 }
 
+// rolledBack tells whether a vector proves that this node has forgotten writes of its own; if so,
+// it stops serving.
+func (m *Machine) rolledBack(told causal.Vector) bool {
+	own := causal.Dot{Replica: m.replica, Seq: told.Get(m.replica)}
+	if m.store.Have().Covers(own) {
+		return false
+	}
+	m.rollback(own)
+	return true
+}
+
 // rollback stops a node whose disk lost writes that it had called durable: its next write would
 // reuse the name of one that others have.
-func (m *Machine) rollback(from int, told uint64) {
+func (m *Machine) rollback(known causal.Dot) {
 	if m.refusal != "" {
 		return
 	}
 	m.probe(ProbeRollback)
-	m.refusal = "This node's disk lost writes that it had reported durable (" + m.configuration.Members[from].Address + " has " +
-		causal.Dot{Replica: m.replica, Seq: told}.String() + ", this node " +
-		causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica)}.String() + "); it must not write again: use one of the other nodes"
+	own := causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica)}
+	m.refusal = fmt.Sprintf("The disk of %s lost writes that it had called durable: its last one is %v, others have %v; "+
+		"it must not write again: use one of the other nodes", m.founder.Address, own, known)
 	m.log("%s", m.refusal)
+	for _, c := range slices.Clone(m.timers.Items()) {
+		if c.shard == m.home.ID && c.timer >= 0 {
+			m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
+		}
+	}
 }
 
 // claim is a growth of have that is not durable yet.

@@ -22,6 +22,10 @@ type transfer struct {
 	staged []store.Version
 }
 
+// maxCopyFailures bounds how often the patience with a source doubles: a part may take longer than
+// a retry interval over a slow link, and would otherwise be asked for again for ever.
+const maxCopyFailures = 5
+
 // pull begins a copy from a sibling, to get a write that is missing: from preferred, if that is not
 // -1; else from one that told that it has it, or its origin, or any. One copy goes on at a time: what
 // still misses something when it ends asks again.
@@ -61,7 +65,7 @@ func (m *Machine) sourceFor(missing causal.Dot) int {
 // pullPart asks for the next part of the copy under way.
 func (m *Machine) pullPart() {
 	t := m.copy
-	t.due = m.mono + m.config.RetryInterval
+	t.due = m.mono + m.config.RetryInterval<<m.copyFailures
 	m.send(t.source, 0, &wire.Pull{Transfer: t.id, Slots: m.home.Slots, Have: t.have, Boot: t.boot, Cursor: t.cursor})
 }
 
@@ -72,6 +76,7 @@ func (m *Machine) expireCopy() {
 		return
 	}
 	m.copy = nil
+	m.copyFailures = min(m.copyFailures+1, maxCopyFailures)
 	if m.store.Have().Covers(t.want) {
 		return
 	}
@@ -130,12 +135,15 @@ func (m *Machine) receiveState(from int, s *wire.State) {
 		m.pullPart()
 		return
 	}
-	m.copy = nil
+	m.copy, m.copyFailures = nil, 0
 	m.install(t)
 }
 
 // install makes a whole copy part of the store, as one unit of the log.
 func (m *Machine) install(t *transfer) {
+	if m.rolledBack(t.to) {
+		return
+	}
 	before := m.store.Have().Clone()
 	if before.CoversAll(t.to) && len(t.staged) == 0 {
 		return

@@ -41,9 +41,11 @@ type peer struct {
 func New(self view.Founder, addresses []string, shardCount int, pledged view.Founding) *Former {
 	f := &Former{view: addresses, shardCount: shardCount, peers: make([]peer, len(addresses)), pledged: pledged}
 	f.self = slices.Index(addresses, self.Address)
-	for i, p := range pledged.Founders {
+	for _, p := range pledged.Founders {
 		// A restart on the same memory resumes with the lives of its pledge, or its knowledge would move back.
-		f.peers[i] = peer{founder: p, known: true, view: addresses, shardCount: pledged.ShardCount}
+		if i := slices.Index(addresses, p.Address); i >= 0 {
+			f.peers[i] = peer{founder: p, known: true, view: addresses, shardCount: pledged.ShardCount}
+		}
 	}
 	f.peers[f.self] = peer{founder: self, known: true, view: addresses, shardCount: shardCount}
 	return f

@@ -88,7 +88,7 @@ func ReadSet(r *codec.Reader) Set {
 	var s Set
 	for slot, present := 0, false; slot < Slots && r.Err() == nil; present = !present {
 		run := int(r.UintMax(uint64(Slots - slot)))
-		if run == 0 && slot > 0 { // only the first run may be empty, or the encoding is not canonical
+		if run == 0 && (present || slot > 0) { // only the first run may be empty
 			r.Fail()
 		}
 		for ; run > 0; run-- {

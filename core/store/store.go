@@ -51,6 +51,12 @@ func (s *Store) Have() causal.Vector { return s.have }
 // Live is the number of keys that exist: tombstones do not count.
 func (s *Store) Live() uint64 { return s.live }
 
+// Restored makes have what a log says it is, once every version on record has been offered.
+func (s *Store) Restored(have causal.Vector) {
+	s.have = have
+	s.evicted = have.Clone() // the order of arrival on record is not the one of growth
+}
+
 // Lookup returns the current version of a key, perhaps a tombstone, and the log position that made
 // it durable; nil if there is none. The version is valid until the key changes.
 func (s *Store) Lookup(key string) (*Version, uint64) {

@@ -125,6 +125,7 @@ type Reply struct {
 	Context causal.Context // of the version read or written
 	Dot     causal.Dot
 	Count   uint64
+	Reason  string
 }
 
 func (*Reply) kind() kind { return kindReply }
@@ -135,7 +136,8 @@ func (b *Reply) append(buf []byte) []byte {
 	buf = codec.AppendBytes(buf, b.Value)
 	buf = causal.AppendContext(buf, b.Context)
 	buf = appendDot(buf, b.Dot)
-	return codec.AppendUint(buf, b.Count)
+	buf = codec.AppendUint(buf, b.Count)
+	return codec.AppendString(buf, b.Reason)
 }
 
 func (b *Reply) read(r *codec.Reader) {
@@ -145,6 +147,7 @@ func (b *Reply) read(r *codec.Reader) {
 	b.Context = causal.ReadContext(r, nil)
 	b.Dot = readDot(r)
 	b.Count = r.Uint()
+	b.Reason = r.String()
 	if b.Status == 0 || b.Status >= statusEnd {
 		r.Fail()
 	}

@@ -1,0 +1,104 @@
+package core_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+)
+
+// cluster nodes=N shards=S [LIMIT=VALUE …]: starts all nodes at once and lets them form.
+func (s *script) cmdCluster(d directive) {
+	s.reset(d.t, d.number("nodes"), d.number("shards"), d.limits())
+	s.advance(time.Second)
+	s.out.Reset()
+	for _, shard := range s.configuration().Shards {
+		var members []string
+		for i, m := range shard.Members {
+			members = append(members, fmt.Sprintf("%s (replica %d)", s.configuration().Members[m].Address, shard.Replicas[i]))
+		}
+		s.print("shard %s: %s\n", shard.ID, strings.Join(members, ", "))
+	}
+	for _, name := range s.names {
+		if o := s.nodes[name].machine.Obstacle(); o != "" {
+			s.print("%s: %s\n", name, o)
+		}
+	}
+}
+
+// limits reads the options that change the configuration of the nodes.
+func (d directive) limits() func(*core.Config) {
+	return func(c *core.Config) {
+		c.MaxWaiting = d.number("max-waiting")
+		c.MaxWaitingBytes = d.number("max-waiting-bytes")
+		c.MaxBuffered = d.number("max-buffered")
+		c.ChunkBytes = d.number("chunk-bytes")
+		c.DependencyWait = d.duration(d.option("dependency-wait"))
+		c.Volatile = d.has("volatile")
+	}
+}
+
+// boot NODE view=a,b,c [shards=S]: starts one node with an empty disk.
+func (s *script) cmdBoot(d directive) {
+	name := d.word(0)
+	config := core.Config{Address: name, View: strings.Split(d.option("view"), ","), ShardCount: d.number("shards")}
+	d.limits()(&config)
+	if !slices.Contains(s.names, name) {
+		s.names = append(s.names, name)
+		slices.Sort(s.names)
+	}
+	s.nodes[name] = &node{name: name, config: config}
+	s.cluster.boot(name, nil, 0)
+}
+
+// crash NODE…: what was not synced is lost.
+func (s *script) cmdCrash(d directive) {
+	for _, name := range d.words() {
+		n := s.nodes[name]
+		if lost := len(n.log) - int(n.durable); lost > 0 {
+			s.print("%s loses %d log positions\n", name, lost)
+		}
+		s.cluster.crash(name)
+	}
+}
+
+// restart NODE… [keep=N] [view=a,b,c]: boots with the records on disk, or, as after a disk that lied, with
+// the first N positions of them.
+func (s *script) cmdRestart(d directive) {
+	for _, name := range d.words() {
+		n := s.nodes[name]
+		if d.option("view") != "" {
+			n.config.View = strings.Split(d.option("view"), ",")
+		}
+		if d.option("keep") != "" {
+			n.durable = core.Position(d.number("keep"))
+			n.log = n.log[:n.durable]
+		}
+		s.cluster.restart(name)
+	}
+}
+
+// wipe NODE…: boots with an empty disk, a new life.
+func (s *script) cmdWipe(d directive) {
+	for _, name := range d.words() {
+		s.cluster.wipe(name)
+	}
+}
+
+// disk NODE manual|auto: whether records become durable only by sync.
+func (s *script) cmdDisk(d directive) { s.nodes[d.word(0)].manual = d.has("manual") }
+
+// sync NODE…: everything written so far becomes durable.
+func (s *script) cmdSync(d directive) {
+	for _, name := range d.words() {
+		s.cluster.sync(name)
+	}
+}
+
+// clock NODE -10s: sets how far the wall clock of a node is off.
+func (s *script) cmdClock(d directive) { s.nodes[d.word(0)].skew = d.duration(d.word(1)) }
+
+// advance 3s: lets time pass.
+func (s *script) cmdAdvance(d directive) { s.cluster.advance(d.duration(d.word(0))) }

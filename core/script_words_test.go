@@ -1,0 +1,219 @@
+package core_test
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// hidden are the kinds of messages that are printed only when traced.
+var hidden = map[string]bool{"heartbeat": true, "hello": true, "welcome": true, "pledge": true}
+
+// describe tells a message in words.
+func (s *script) describe(m *wire.Message) string {
+	switch b := m.Body.(type) {
+	case *wire.Hello:
+		return fmt.Sprintf("hello: VIEW %s, SHARD_COUNT %d", strings.Join(b.View, ","), b.ShardCount)
+	case *wire.Welcome:
+		text := fmt.Sprintf("welcome of life %s", s.life(m.From))
+		if b.Formed {
+			text += ", formed " + s.founding(b.Founding)
+		}
+		return text
+	case *wire.Pledge:
+		return "pledge " + s.founding(b.Founding)
+	case *wire.Heartbeat:
+		return "heartbeat: have " + b.Have.String()
+	case *wire.Batch:
+		return fmt.Sprintf("batch %d.(%d,%d]: %s", b.Replica, b.From, b.To, describeVersions(b.Writes))
+	case *wire.Pull:
+		text := fmt.Sprintf("pull #%d beyond %s", b.Transfer, b.Have)
+		if b.Cursor != 0 {
+			text += fmt.Sprintf(", from %d on", b.Cursor)
+		}
+		return text
+	case *wire.State:
+		return describeState(b)
+	case *wire.Forward:
+		return describeForward(b)
+	case *wire.Reply:
+		return describeReply(b)
+	default:
+		return fmt.Sprintf("%T", b)
+	}
+}
+
+func describeState(b *wire.State) string {
+	text := fmt.Sprintf("state #%d", b.Transfer)
+	if b.First {
+		text += " up to " + b.To.String()
+	}
+	text += ": " + describeVersions(b.Versions)
+	if !b.Last {
+		text += ", to be continued"
+	}
+	return text
+}
+
+func describeForward(b *wire.Forward) string {
+	text := fmt.Sprintf("forward #%d: %s", b.Counter, b.Op)
+	if b.Op.OnKey() {
+		text += " " + keyName(b.Key)
+	}
+	if b.Op == wire.OpPut {
+		text += "=" + string(b.Value)
+	}
+	if len(b.Context.Vector) > 0 {
+		text += " after " + b.Context.Vector.String()
+	}
+	if b.Final {
+		text += ", from what is there"
+	}
+	return text
+}
+
+func describeReply(b *wire.Reply) string {
+	text := fmt.Sprintf("reply #%d: %s", b.Counter, b.Status)
+	if len(b.Value) > 0 {
+		text += " " + string(b.Value)
+	}
+	if b.Dot.Seq > 0 {
+		text += " " + b.Dot.String()
+	}
+	if b.Count > 0 {
+		text += " " + strconv.FormatUint(b.Count, 10)
+	}
+	return text
+}
+
+func describeVersions(versions []store.Version) string {
+	if len(versions) == 0 {
+		return "nothing"
+	}
+	parts := make([]string, len(versions))
+	for i := range versions {
+		parts[i] = describeVersion(&versions[i])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// describeVersion prints a version, its dot and the other writes it follows: x=1 (2.1 after 1.3).
+func describeVersion(v *store.Version) string {
+	text := keyName(v.Key) + "=" + string(v.Value)
+	if v.Deleted {
+		text = keyName(v.Key) + " deleted"
+	}
+	text += " (" + v.Dot.String()
+	var others causal.Vector
+	for _, dot := range v.Context.Vector {
+		if dot.Replica != v.Dot.Replica {
+			others = append(others, dot)
+		}
+	}
+	if len(others) > 0 {
+		text += " after " + others.String()
+	}
+	return text + ")"
+}
+
+// describeAnswer tells an answer in words, its token as the dots in it.
+func (s *script) describeAnswer(r core.Response, token string) string {
+	text := r.Status.String()
+	if len(r.Value) > 0 {
+		text += " " + string(r.Value)
+	}
+	if r.Dot.Seq > 0 {
+		text += " " + r.Dot.String()
+	}
+	if r.Status == wire.StatusAnswered {
+		switch {
+		case len(r.Members) > 0:
+			text += " " + strings.Join(r.Members, ",")
+		case r.Shard != 0 && r.Count == 0:
+			text += " shard " + r.Shard.String()
+		default:
+			text += fmt.Sprintf(" %d keys", r.Count)
+		}
+	}
+	if token != "" {
+		text += ", token " + s.context(token).Vector.String()
+	}
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
+// context decodes a token of any store that a node of the script belongs to.
+func (s *script) context(text string) causal.Context {
+	var c causal.Context
+	err := fmt.Errorf("no node is formed")
+	for _, name := range s.names {
+		m := s.nodes[name].machine
+		if m == nil || m.Configuration() == nil {
+			continue
+		}
+		c = causal.Context{}
+		if _, _, err = m.Configuration().Tokens.Merge(&c, text, nil, nil); err == nil {
+			return c
+		}
+	}
+	s.t.Fatalf("token %q: %v", text, err)
+	return c
+}
+
+// configuration is that of the first node that has one.
+func (s *script) configuration() *view.Configuration {
+	for _, name := range s.names {
+		if m := s.nodes[name].machine; m != nil && m.Configuration() != nil {
+			return m.Configuration()
+		}
+	}
+	s.t.Fatal("no node is formed")
+	return nil
+}
+
+// life names a life by the node and the number of the boot in which it was born: n3#1.
+func (s *script) life(id view.LifeID) string {
+	if name, ok := s.lives[id]; ok {
+		return name
+	}
+	return "unknown"
+}
+
+func (s *script) founding(f view.Founding) string {
+	parts := make([]string, len(f.Founders))
+	for i, founder := range f.Founders {
+		parts[i] = s.life(founder.Life)
+	}
+	return fmt.Sprintf("[%s; %d shards]", strings.Join(parts, " "), f.ShardCount)
+}
+
+// clockText prints a hybrid time relative to the start of the script: +1.5s, or +1.5s.2 for the
+// second tick in a millisecond.
+func clockText(t hlc.Time) string {
+	millis := t.Millis() - epochMillis
+	text := fmt.Sprintf("%+g", float64(millis)/1000) + "s"
+	if tick := t - hlc.At(t.Millis()); tick > 0 {
+		text += "." + strconv.FormatUint(uint64(tick), 10)
+	}
+	return text
+}
+
+// hideNumbers replaces random 16-digit numbers (stores, lives) by an ellipsis.
+func hideNumbers(text string) string {
+	words := strings.SplitAfter(text, " ")
+	for i, word := range words {
+		if len(strings.TrimSpace(word)) == 16 && strings.Trim(strings.TrimSpace(word), "0123456789abcdef") == "" {
+			words[i] = "… "
+		}
+	}
+	return strings.Join(words, "")
+}
