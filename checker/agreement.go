@@ -164,7 +164,7 @@ func (a Agreement) Explain(w io.Writer) error {
 	case Undecided:
 		b.WriteString("agreement of the replicas is undecided: " + a.Reason + "\n")
 	case Violated:
-		fmt.Fprintf(&b, "replicas of one shard differ after quiescence: %d of the keys\n\n", len(a.Differences))
+		b.WriteString("replicas of one shard differ after quiescence: " + plural(len(a.Differences), "key") + "\n\n")
 		for i, d := range a.Differences {
 			if i == longest {
 				fmt.Fprintf(&b, "  … and %d more\n", len(a.Differences)-i)

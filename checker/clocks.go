@@ -47,28 +47,19 @@ func (c *clocks) record(session, write int32) {
 	c.of[write] = c.row[session]
 }
 
-// learn makes the past of a write, and the write itself if it stands in its session's chain, part of
-// what a session knows.
+// learn makes a write and its past part of what a session knows. An indeterminate write has a place in its
+// session that no entry of a list has, so it is safe to count: it stands for what precedes it.
 func (c *clocks) learn(x *index, session, write int32) {
 	from, position := x.session[write], x.position[write]
-	if x.role[write] == observed {
-		position-- // only what precedes it: it is no part of its session
-	}
-	if from == session {
-		return
-	}
 	know := c.know(session)
-	if know[from] >= position && x.role[write] == writer {
+	if from == session || know[from] >= position {
 		return // known before, and so is its past
 	}
 	for j, component := range c.at(write) {
-		if component > know[j] {
-			know[j], c.row[session] = component, None
-		}
+		know[j] = max(know[j], component)
 	}
-	if position > know[from] {
-		know[from], c.row[session] = position, None
-	}
+	know[from] = position
+	c.row[session] = None
 }
 
 // before reports whether the acknowledged write w is in the causal past of the write t.

@@ -20,7 +20,7 @@ func (v Verdict) Explain(w io.Writer, h History) error {
 	var b strings.Builder
 	switch v.Status {
 	case Holds:
-		b.WriteString("causal consistency holds: " + decimal(int64(len(h.Operations))) + " operations\n")
+		b.WriteString("causal consistency holds: " + plural(len(h.Operations), "operation") + "\n")
 	case Violated:
 		b.WriteString("causal consistency is violated: " + v.Guarantee.String() + "\n\n")
 		v.narrate(&b, newSpeaker(h, v.mentioned()))

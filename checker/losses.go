@@ -20,7 +20,7 @@ func (l Losses) Explain(w io.Writer, h History) error {
 		}
 		b.WriteString("whether a write was lost is undecided: " + reason + "\n")
 	case Violated:
-		b.WriteString("the final state is not what the writes demand: " + decimal(int64(len(l.Losses))) + " of the keys\n\n")
+		b.WriteString("the final state is not what the writes demand: " + plural(len(l.Losses), "key") + "\n\n")
 		for i, loss := range l.Losses {
 			if i == longest {
 				b.WriteString("  … and " + decimal(int64(len(l.Losses)-i)) + " more\n")

@@ -31,12 +31,16 @@ func randomHistoryOf(rng *rand.Rand, n int) History {
 		if rng.IntN(100) < 45 {
 			op.Kind = Write + Kind(rng.IntN(4)/3)
 			op.Version = fmt.Sprint("v", i)
-			written[key] = append(written[key], op.Version)
 			switch roll := rng.IntN(100); {
 			case roll < doubt:
 				op.Outcome = Indeterminate
 			case roll >= 98:
 				op.Outcome = Failed
+			}
+			if op.Outcome == Indeterminate && rng.IntN(4) == 0 {
+				op.Version = "" // nobody learned it
+			} else {
+				written[key] = append(written[key], op.Version)
 			}
 		} else if roll := rng.IntN(100); roll >= 98 {
 			op.Outcome = Indeterminate
@@ -48,7 +52,9 @@ func randomHistoryOf(rng *rand.Rand, n int) History {
 		op := &operations[i]
 		key := int(op.Key[1] - '0')
 		if op.Kind != Read {
-			reached[key]++
+			if op.Version != "" {
+				reached[key]++
+			}
 			continue
 		}
 		choices := written[key][:reached[key]]

@@ -63,7 +63,7 @@ func guarantee(v Verdict) Guarantee {
 		return ReadYourWrites
 	case len(path) == 2: // reads-from, then session order
 		return MonotonicReads
-	case len(path) == 3 && path[0].Kind == SessionOrder: // a later write of the same session was read
+	case len(path) == 3: // session order to a later write, reads-from, session order
 		return MonotonicWrites
 	}
 	return WritesFollowReads

@@ -11,6 +11,14 @@ const longest = 32
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
+// plural is a number of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return decimal(int64(n)) + " " + thing + "s"
+}
+
 // seconds formats nanoseconds as seconds with three decimals.
 func seconds(ns int64) string {
 	sign := ""
