@@ -57,17 +57,16 @@ type Machine struct {
 	durable Position
 	out     *Output
 
-	position     Position // of the state
-	dirty        bool     // this Step changed durable state
-	clock        hlc.Clock
-	store        *store.Store
-	peers        []peer // by member
-	claims       []claim
-	claimed      causal.Vector // what of have is durable
-	streams      []stream      // of the siblings, by replica
-	copy         *transfer     // the copy under way, nil for none
-	copies       uint64        // counter of copies
-	copyFailures int           // copies in a row whose source was silent
+	position Position // of the state
+	dirty    bool     // this Step changed durable state
+	clock    hlc.Clock
+	store    *store.Store
+	peers    []peer // by member
+	claims   []claim
+	claimed  causal.Vector // what of have is durable
+	streams  []stream      // of the siblings, by replica
+	copy     *transfer     // the copy under way, nil for none
+	copies   uint64        // counter of copies
 
 	counter    uint64   // of forwards
 	reserved   uint64   // counters up to here may be used without a record,

@@ -84,16 +84,8 @@ func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {
 }
 
 func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {
-	if message.To != m.founder.Life {
-		return
-	}
-	if m.former == nil { // formed: whoever pledges the same list must hear that this node did too
-		if m.founding != nil && m.founding.Equal(p.Founding) {
-			if i := m.configuration.MemberOf(message.From); i >= 0 {
-				m.sendForming(m.configuration.Members[i].Address, message.From, m.formedAt, &wire.Pledge{Founding: *m.founding})
-			}
-		}
-		return
+	if m.former == nil || message.To != m.founder.Life {
+		return // formed: whoever pledges still will be told so when it asks
 	}
 	m.former.Pledged(message.From, p.Founding)
 	if formed, ok := m.former.Formed(); ok {

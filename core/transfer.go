@@ -15,6 +15,7 @@ type transfer struct {
 	source int
 	want   causal.Dot // why it was begun
 	due    time.Duration
+	asked  int           // times that the next part was asked for
 	have   causal.Vector // what the source need not send
 	boot   uint64
 	cursor uint64
@@ -22,9 +23,9 @@ type transfer struct {
 	staged []store.Version
 }
 
-// maxCopyFailures bounds how often the patience with a source doubles: a part may take longer than
-// a retry interval over a slow link, and would otherwise be asked for again for ever.
-const maxCopyFailures = 5
+// maxAsked is how often one source is asked for one part. The answer to the first time is as good as
+// any, so that a copy makes progress over a link that is slower than the retry interval.
+const maxAsked = 4
 
 // pull begins a copy from a sibling, to get a write that is missing: from preferred, if that is not
 // -1; else from one that told that it has it, or its origin, or any. One copy goes on at a time: what
@@ -65,18 +66,22 @@ func (m *Machine) sourceFor(missing causal.Dot) int {
 // pullPart asks for the next part of the copy under way.
 func (m *Machine) pullPart() {
 	t := m.copy
-	t.due = m.mono + m.config.RetryInterval<<m.copyFailures
+	t.asked++
+	t.due = m.mono + m.config.RetryInterval
 	m.send(t.source, 0, &wire.Pull{Transfer: t.id, Slots: m.home.Slots, Have: t.have, Boot: t.boot, Cursor: t.cursor})
 }
 
-// expireCopy gives up a copy whose source does not answer, and looks for another.
+// expireCopy asks again for a part that does not come, and after a while looks for another source.
 func (m *Machine) expireCopy() {
 	t := m.copy
 	if t == nil || m.mono < t.due {
 		return
 	}
+	if m.detector.Up(t.source) && t.asked < maxAsked {
+		m.pullPart()
+		return
+	}
 	m.copy = nil
-	m.copyFailures = min(m.copyFailures+1, maxCopyFailures)
 	if m.store.Have().Covers(t.want) {
 		return
 	}
@@ -130,12 +135,12 @@ func (m *Machine) receiveState(from int, s *wire.State) {
 		return
 	}
 	t.staged = append(t.staged, s.Versions...)
-	t.cursor = s.Cursor
+	t.cursor, t.asked = s.Cursor, 0
 	if !s.Last {
 		m.pullPart()
 		return
 	}
-	m.copy, m.copyFailures = nil, 0
+	m.copy = nil
 	m.install(t)
 }
 
