@@ -1,94 +1,57 @@
 package core_test
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// links expands LINK [KIND…], where a LINK is n1->n2, *->n2, n1->* or n1<->n2.
-func (s *script) links(d directive) (links []string) {
-	words := d.words()
-	if len(words) == 0 {
-		d.fail("which link?")
-	}
-	from, to, ok := strings.Cut(words[0], "->")
+// links reads LINK [KIND…], where a LINK is n1->n2, *->n2, n1->*, *->* or n1<->n2, into the form
+// that envelope.in understands.
+func (s *script) links(d directive) map[string]bool {
+	from, to, ok := strings.Cut(d.word(0), "->")
 	if !ok {
-		d.fail("%q is no link", words[0])
+		d.fail("%q is no link", d.word(0))
 	}
-	both := strings.HasSuffix(from, "<")
-	from = strings.TrimSuffix(from, "<")
-	for _, a := range s.names {
-		for _, b := range s.names {
-			match := (from == "*" || from == a) && (to == "*" || to == b)
-			match = match || both && (from == "*" || from == b) && (to == "*" || to == a)
-			if match && a != b {
-				links = append(links, a+"->"+b)
-			}
-		}
+	links := []string{strings.TrimSuffix(from, "<") + "->" + to}
+	if strings.HasSuffix(from, "<") {
+		links = append(links, to+"->"+strings.TrimSuffix(from, "<"))
 	}
-	if len(links) == 0 {
-		d.fail("no nodes have the link %s", words[0])
-	}
-	return links
-}
-
-// set changes a set of links, narrowed to the kinds that follow the link, if any do.
-func (s *script) set(d directive, set map[string]bool, value bool) {
-	for _, link := range s.links(d) {
+	set := map[string]bool{}
+	for _, link := range links {
 		kinds := d.words()[1:]
 		if len(kinds) == 0 {
-			set[link] = value
+			set[link] = true
 		}
 		for _, kind := range kinds {
-			set[link+" "+kind] = value
+			set[link+" "+kind] = true
 		}
 	}
+	return set
 }
 
 // hold LINK [KIND…]: messages stay under way.
-func (s *script) cmdHold(d directive) { s.set(d, s.held, true) }
+func (s *script) cmdHold(d directive) { maps.Copy(s.held, s.links(d)) }
 
-// release LINK: messages go through again, first those that were held.
-func (s *script) cmdRelease(d directive) { s.unset(d, s.held) }
+// release: all messages go through again, first those that were held.
+func (s *script) cmdRelease(directive) { clear(s.held) }
 
 // cut LINK [KIND…]: messages are lost when they are sent.
-func (s *script) cmdCut(d directive) { s.set(d, s.cut, true) }
+func (s *script) cmdCut(d directive) { maps.Copy(s.cut, s.links(d)) }
 
-// heal LINK: messages are lost no more.
-func (s *script) cmdHeal(d directive) { s.unset(d, s.cut) }
-
-func (s *script) unset(d directive, set map[string]bool) {
-	for _, link := range s.links(d) {
-		for _, name := range slices.Sorted(keysOf(set)) {
-			if name == link || strings.HasPrefix(name, link+" ") {
-				delete(set, name)
-			}
-		}
-	}
-}
-
-func keysOf(set map[string]bool) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range set {
-			if !yield(name) {
-				return
-			}
-		}
-	}
-}
+// heal: messages are lost no more.
+func (s *script) cmdHeal(directive) { clear(s.cut) }
 
 // pick takes the messages under way on a link out of the network: all of the given kinds, or with
 // nth=N only the N-th of them.
 func (s *script) pick(d directive) (picked []envelope) {
-	links, kinds, nth := s.links(d), d.words()[1:], d.number("nth")
-	matched := 0
+	links, nth, matched := s.links(d), d.number("nth"), 0
 	s.inflight = slices.DeleteFunc(s.inflight, func(e envelope) bool {
-		if !slices.Contains(links, e.link()) || len(kinds) > 0 && !slices.Contains(kinds, e.kind) || len(kinds) == 0 && hidden[e.kind] {
+		if !e.in(links) || hidden[e.kind] && len(d.words()) == 1 {
 			return false
 		}
 		matched++
@@ -210,13 +173,7 @@ func (s *script) cmdWaiting(d directive) {
 
 // probes: everything that was met so far in this file.
 func (s *script) cmdProbes(directive) {
-	for _, p := range slices.Sorted(func(yield func(core.Probe) bool) {
-		for p := range s.reached {
-			if !yield(p) {
-				return
-			}
-		}
-	}) {
+	for _, p := range slices.Sorted(maps.Keys(s.reached)) {
 		s.print("%s %d\n", p, s.reached[p])
 	}
 }
