@@ -1,0 +1,221 @@
+package kvsim
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/sequitur-kv/sequitur/checker"
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// The audit is what a healed store owes: nothing waits, replicas and views are equal, nothing
+// acknowledged is lost, and every token that the store gave is honoured by any node. Half of it looks
+// into the machines at one moment, the other half asks the nodes as any client does.
+
+// auditTimeout is how long a question of the audit may take: no fault is left.
+const auditTimeout = 2 * netsim.Second
+
+// planAudit appends the questions of the audit, each client's share in turn.
+func (r *run) planAudit(plan []Operation) []Operation {
+	s := r.scenario
+	for client := range s.Workload.Clients {
+		ask := func(o Operation) {
+			o.Client, o.At, o.Timeout = client, s.Settled, auditTimeout
+			plan = append(plan, o)
+		}
+		for number := range s.Audits {
+			draw := r.seed.Stream("audit", uint64(client), uint64(number))
+			node := int(draw.Below(uint64(s.Servers)))
+			ask(Operation{Node: node, Op: wire.OpGet, Key: r.keys[draw.Below(uint64(len(r.keys)))]})
+		}
+		for node := client; node < s.Servers; node += s.Workload.Clients {
+			ask(Operation{Node: node, Op: wire.OpView})
+			for id := range s.Shards {
+				ask(Operation{Node: node, Op: wire.OpKeyCount, Shard: shard.ID(id + 1)})
+			}
+		}
+	}
+	return plan
+}
+
+func (r *run) isAudit(number int32) bool { return number >= r.audits }
+
+// collectedFor picks the operation whose token a read of the audit uses; -1 for none.
+func (r *run) collectedFor(number int32) int32 {
+	if r.plan[number].Op != wire.OpGet || len(r.collected) == 0 {
+		return -1
+	}
+	return r.collected[r.seed.Draw("audited", uint64(number))%uint64(len(r.collected))]
+}
+
+// beginAudit judges the settled machines, once.
+func (r *run) beginAudit() {
+	if r.settled {
+		return
+	}
+	r.settled = true
+	for _, promise := range settledPromises() {
+		if r.failure != nil {
+			return
+		}
+		if err := promise.check(r, nil); err != nil {
+			r.fail(promise.name, err.Error())
+		}
+	}
+}
+
+// settledPromises must hold some time after the world has healed.
+func settledPromises() []invariant {
+	return []invariant{
+		{"settled.all_formed", allFormed},
+		{"settled.every_operation_ended", everyOperationEnded},
+		{"settled.nothing_waits", nothingWaits},
+		{"settled.vectors_are_equal", vectorsAreEqual},
+		{"settled.vectors_are_complete", vectorsAreComplete},
+		{"settled.replicas_agree", replicasAgree},
+		{"settled.nothing_lost", nothingLost},
+	}
+}
+
+func allFormed(r *run, _ *observation) error {
+	for i, s := range r.servers {
+		if s.machine.Configuration() == nil || s.machine.Obstacle() != "" {
+			return fmt.Errorf("%s does not serve: %q", r.names[i], s.machine.Obstacle())
+		}
+	}
+	return nil
+}
+
+func everyOperationEnded(r *run, _ *observation) error {
+	for number := range r.fates[:r.audits] {
+		if r.fates[number].ending == pending {
+			return fmt.Errorf("operation %d of client %s has neither an answer nor been given up",
+				number+1, clientName(r.plan[number].Client))
+		}
+	}
+	return nil
+}
+
+func nothingWaits(r *run, _ *observation) error {
+	for i, s := range r.servers {
+		if waiting := s.machine.Waiting(); waiting != 0 {
+			return fmt.Errorf("%d requests still wait at %s", waiting, r.names[i])
+		}
+	}
+	return nil
+}
+
+func vectorsAreEqual(r *run, _ *observation) error {
+	for i, s := range r.servers {
+		for j, other := range r.servers[:i] {
+			if s.machine.Shard() == other.machine.Shard() && !sameVector(s.machine.Have(), other.machine.Have()) {
+				return fmt.Errorf("%s has %s, %s of the same shard has %s", r.names[i], s.machine.Have(), r.names[j], other.machine.Have())
+			}
+		}
+	}
+	return nil
+}
+
+// vectorsAreComplete: every write ever made has reached every replica of its shard.
+func vectorsAreComplete(r *run, _ *observation) error {
+	for i, s := range r.servers {
+		for j, replica := range r.ghost.replicas {
+			if r.servers[j].machine.Shard() != s.machine.Shard() || int(replica) >= len(r.ghost.writes) {
+				continue
+			}
+			if made, has := uint64(len(r.ghost.writes[replica])), s.machine.Have().Get(replica); made != has {
+				return fmt.Errorf("%s made %d writes, %s has %d of them", r.names[j], made, r.names[i], has)
+			}
+		}
+	}
+	return nil
+}
+
+// entries lists what a machine holds, sorted by key.
+func entries(m *core.Machine) []checker.Entry {
+	var list []checker.Entry
+	m.Versions(func(v *store.Version) bool {
+		list = append(list, checker.Entry{
+			Key: v.Key, Version: v.Dot.String(), Value: string(v.Value), Stamp: stampOf(orderOf(v)), Deleted: v.Deleted,
+		})
+		return true
+	})
+	slices.SortFunc(list, func(a, b checker.Entry) int { return strings.Compare(a.Key, b.Key) })
+	return list
+}
+
+func replicasAgree(r *run, _ *observation) error {
+	replicas := make([]checker.Replica, len(r.servers))
+	for i, s := range r.servers {
+		replicas[i] = checker.Replica{Name: r.names[i], Shard: s.machine.Shard().String(), Entries: entries(s.machine)}
+	}
+	agreement, err := checker.CheckAgreement(replicas)
+	if err != nil {
+		return err
+	}
+	if !agreement.OK() {
+		return explained(agreement.Explain)
+	}
+	return nil
+}
+
+// nothingLost: what the shards hold in the end is what the history of acknowledged writes demands.
+func nothingLost(r *run, _ *observation) error {
+	r.complete()
+	var final []checker.Final
+	r.live = resize(r.live, r.scenario.Shards+1)
+	clear(r.live)
+	seen := make([]bool, r.scenario.Shards+1)
+	for _, s := range r.servers {
+		id := s.machine.Shard()
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		for _, e := range entries(s.machine) {
+			final = append(final, checker.Final{Key: e.Key, Version: e.Version, Stamp: e.Stamp})
+			if !e.Deleted {
+				r.live[id]++
+			}
+		}
+	}
+	slices.SortFunc(final, func(a, b checker.Final) int { return strings.Compare(a.Key, b.Key) })
+	history := checker.History{Operations: r.history, Sessions: r.sessions}
+	losses, err := checker.CheckNothingLost(history, final)
+	if err != nil {
+		return err
+	}
+	if losses.Status == checker.Violated {
+		return explained(func(w io.Writer) error { return losses.Explain(w, history) })
+	}
+	return nil // undecided: the verdict on causal consistency says why
+}
+
+// auditAnswered judges the answer to a question of the audit.
+func (r *run) auditAnswered(number int32, response *core.Response) {
+	plan := &r.plan[number]
+	node := r.names[plan.Node]
+	switch {
+	case !response.Status.Succeeded():
+		r.fail("audit.every_question_is_answered", fmt.Sprintf("%s answers %q to a %s of %q after everything healed: %s",
+			node, response.Status, plan.Op, plan.Key, response.Reason))
+	case plan.Op == wire.OpView && !slices.Equal(response.Members, r.names[:r.scenario.Servers]):
+		r.fail("audit.views_are_complete", fmt.Sprintf("the view of %s is %s", node, strings.Join(response.Members, ",")))
+	case plan.Op == wire.OpKeyCount && response.Count != r.live[plan.Shard]:
+		r.fail("audit.key_counts_are_right", fmt.Sprintf("%s counts %d keys in shard %s, there are %d",
+			node, response.Count, plan.Shard, r.live[plan.Shard]))
+	}
+}
+
+// auditExpired: silence is no answer either.
+func (r *run) auditExpired(number int32) {
+	plan := &r.plan[number]
+	r.fail("audit.every_question_is_answered", fmt.Sprintf("%s gives no answer to a %s of %q within %v, though everything healed",
+		r.names[plan.Node], plan.Op, plan.Key, plan.Timeout))
+}

@@ -1,0 +1,247 @@
+package kvsim
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/token"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// write is what the harness knows of a dot from the moment it was minted.
+type write struct {
+	operation int32 // index of the operation that asked for it
+	key       string
+	order     order
+	context   causal.Context // as stored; zero if it was overwritten in its own step, unseen
+}
+
+// order places a write among the writes of its key, as core's versions are ordered.
+type order struct {
+	clock hlc.Time
+	dot   causal.Dot
+}
+
+func orderOf(v *store.Version) order { return order{v.Clock(), v.Dot} }
+
+func (o order) compare(p order) int {
+	return cmp.Or(
+		cmp.Compare(o.clock, p.clock),
+		cmp.Compare(o.dot.Replica, p.dot.Replica),
+		cmp.Compare(o.dot.Seq, p.dot.Seq),
+	)
+}
+
+// ghost is knowledge that no node has: all writes ever minted, and what was shown to anyone.
+type ghost struct {
+	writes [][]write      // by replica id, then by sequence number - 1
+	byKey  [][]causal.Dot // by index of the key
+	shown  []causal.Vector
+	// shown[server] is the vector that the server claimed, or revealed by an answer, in messages
+	// that somebody received: a crash must not take it back.
+	dotOf []causal.Dot // by operation: the write it became, zero for none
+
+	lives     []view.LifeID      // by server
+	lifeShown []bool             // by server: somebody received a message of that life
+	replicas  []causal.ReplicaID // by server, zero until it is formed
+	home      []int              // by replica id: its server, -1 for none
+	founded   bool
+	cluster   token.ClusterID
+	tokens    token.Codec
+}
+
+func (g *ghost) reset(servers, keys, operations int) {
+	g.writes = resize(g.writes, servers+1)
+	for i := range g.writes {
+		clear(g.writes[i])
+		g.writes[i] = g.writes[i][:0]
+	}
+	g.byKey = resize(g.byKey, keys)
+	for i := range g.byKey {
+		g.byKey[i] = g.byKey[i][:0]
+	}
+	g.shown = resize(g.shown, servers)
+	for i := range g.shown {
+		g.shown[i] = g.shown[i][:0]
+	}
+	g.dotOf = resize(g.dotOf, operations)
+	clear(g.dotOf)
+	g.lives = resize(g.lives, servers)
+	clear(g.lives)
+	g.lifeShown = resize(g.lifeShown, servers)
+	clear(g.lifeShown)
+	g.replicas = resize(g.replicas, servers)
+	clear(g.replicas)
+	g.home = resize(g.home, servers+1)
+	for i := range g.home {
+		g.home[i] = -1
+	}
+	g.founded, g.cluster, g.tokens = false, 0, token.Codec{}
+}
+
+// resize returns s with length n, old elements and their memory kept.
+func resize[T any](s []T, n int) []T {
+	for len(s) < n {
+		var zero T
+		if len(s) < cap(s) {
+			s = s[:len(s)+1]
+			continue
+		}
+		s = append(s, zero)
+	}
+	return s[:n]
+}
+
+// formed notes who a server is in the store.
+func (g *ghost) formed(server int, m *core.Machine) {
+	if !g.founded {
+		g.founded, g.cluster, g.tokens = true, m.Configuration().Cluster, m.Configuration().Tokens
+	}
+	g.replicas[server] = m.Replica()
+	for int(m.Replica()) >= len(g.home) {
+		g.home = append(g.home, -1)
+	}
+	g.home[m.Replica()] = server
+}
+
+// lookup returns the write that a dot names, nil if nobody minted it.
+func (g *ghost) lookup(dot causal.Dot) *write {
+	if int(dot.Replica) >= len(g.writes) || dot.Seq == 0 || dot.Seq > uint64(len(g.writes[dot.Replica])) {
+		return nil
+	}
+	return &g.writes[dot.Replica][dot.Seq-1]
+}
+
+// mint notes a write. The error names what a correct machine never does.
+func (g *ghost) mint(dot causal.Dot, w write, key int) error {
+	for int(dot.Replica) >= len(g.writes) {
+		g.writes = append(g.writes, nil)
+	}
+	stream := &g.writes[dot.Replica]
+	switch {
+	case dot.Replica == 0 || dot.Seq == 0:
+		return fmt.Errorf("a write got the dot %s, which names nothing", dot)
+	case dot.Seq <= uint64(len(*stream)):
+		return fmt.Errorf("dot %s is minted twice: for operation %d and for operation %d", dot, (*stream)[dot.Seq-1].operation, w.operation)
+	case dot.Seq != uint64(len(*stream))+1:
+		return fmt.Errorf("dot %s is minted, but only %d writes came before it", dot, len(*stream))
+	}
+	*stream = append(*stream, w)
+	g.byKey[key] = append(g.byKey[key], dot)
+	return nil
+}
+
+// forget drops the writes of a replica beyond seq: a crash took them before anybody saw them.
+func (g *ghost) forget(replica causal.ReplicaID, seq uint64) {
+	if int(replica) >= len(g.writes) || uint64(len(g.writes[replica])) <= seq {
+		return
+	}
+	stream := g.writes[replica]
+	for _, w := range stream[seq:] {
+		if g.dotOf[w.operation].Replica == replica && g.dotOf[w.operation].Seq > seq {
+			g.dotOf[w.operation] = causal.Dot{}
+		}
+	}
+	clear(stream[seq:])
+	g.writes[replica] = stream[:seq]
+	for key, dots := range g.byKey {
+		kept := dots[:0]
+		for _, dot := range dots {
+			if dot.Replica != replica || dot.Seq <= seq {
+				kept = append(kept, dot)
+			}
+		}
+		g.byKey[key] = kept
+	}
+}
+
+// newest is the last of the writes of a key that a vector covers; nil if it covers none.
+func (g *ghost) newest(key int, covered causal.Vector) *write {
+	var best *write
+	for _, dot := range g.byKey[key] {
+		if !covered.Covers(dot) {
+			continue
+		}
+		w := g.lookup(dot)
+		if w != nil && (best == nil || best.order.compare(w.order) < 0) {
+			best = w
+		}
+	}
+	return best
+}
+
+// see notes what a server showed to somebody: all that a vector of its own covers.
+func (g *ghost) see(server int, claim causal.Vector) {
+	g.shown[server] = g.shown[server].RaiseAll(claim)
+	g.seeContext(claim)
+}
+
+// seeContext notes that somebody saw names of writes: each was durable where it was made before.
+func (g *ghost) seeContext(dots causal.Vector) {
+	for _, dot := range dots {
+		if int(dot.Replica) < len(g.home) && g.home[dot.Replica] >= 0 {
+			home := g.home[dot.Replica]
+			g.shown[home] = g.shown[home].Raise(dot)
+		}
+	}
+}
+
+// overhear notes what a message that arrived says about its sender.
+func (g *ghost) overhear(from int, m *wire.Message) {
+	g.lifeShown[from] = true
+	switch b := m.Body.(type) {
+	case *wire.Heartbeat:
+		g.see(from, b.Have)
+	case *wire.Batch:
+		g.shown[from] = g.shown[from].Raise(causal.Dot{Replica: b.Replica, Seq: b.To})
+		for i := range b.Writes {
+			g.seeContext(b.Writes[i].Context.Vector)
+		}
+	case *wire.Pull:
+		g.seeContext(b.Have)
+	case *wire.State:
+		g.see(from, b.To)
+		for i := range b.Versions {
+			g.seeContext(b.Versions[i].Context.Vector)
+		}
+	case *wire.Forward:
+		g.seeContext(b.Context.Vector)
+	case *wire.Reply:
+		g.seeContext(b.Context.Vector)
+	}
+}
+
+// mintedVersion finds what a step made of a dot: stored, or overwritten within the same step and
+// then perhaps among what the step sends.
+func mintedVersion(m *core.Machine, out *core.Output, dot causal.Dot, key string) (causal.Context, order) {
+	if v := m.Lookup(key); v != nil && v.Dot == dot {
+		return v.Context, orderOf(v)
+	}
+	for i := range out.Sends {
+		batch, ok := out.Sends[i].Message.Body.(*wire.Batch)
+		if !ok {
+			continue
+		}
+		for j := range batch.Writes {
+			if v := &batch.Writes[j]; v.Dot == dot {
+				return v.Context, orderOf(v)
+			}
+		}
+	}
+	for i := range out.Replies {
+		if out.Replies[i].Dot == dot {
+			return causal.Context{}, order{out.Replies[i].Clock, dot}
+		}
+	}
+	for i := range out.Sends {
+		if reply, ok := out.Sends[i].Message.Body.(*wire.Reply); ok && reply.Dot == dot {
+			return causal.Context{}, order{reply.Context.Clock, dot}
+		}
+	}
+	return causal.Context{}, order{dot: dot}
+}

@@ -1,0 +1,362 @@
+package kvsim
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// observation is what an invariant looks at: which fields are set depends on the moment.
+type observation struct {
+	server   *server
+	position core.Position // steps: where the disk put the records, or the last one if there are none
+	accepted core.Accepted // mints
+	minted   write         // mints
+
+	response *core.Response // replies and answers
+	number   int32          // replies and answers: the operation
+	token    causal.Context // answers: what its token means
+}
+
+// invariant is something that must hold at certain moments of every run, whatever happens.
+type invariant struct {
+	name  string
+	check func(r *run, o *observation) error
+}
+
+// moment says when invariants are judged.
+type moment uint8
+
+const (
+	atBoot   moment = iota // a process was made from what its disk kept
+	atStep                 // a machine made a step
+	atCover                // a step changed what a machine covers
+	atMint                 // a write got its dot
+	atReply                // a machine answers a client
+	atAnswer               // a client gets that answer while it waits for it
+	moments
+)
+
+// invariants lists them by moment. Each judges only the node that the event touched.
+func invariants() [moments][]invariant {
+	return [moments][]invariant{
+		atBoot: {
+			{"crash.keeps_what_was_shown", keepsWhatWasShown},
+			{"crash.keeps_its_life", keepsItsLife},
+		},
+		atStep: {
+			{"log.positions_coincide", positionsCoincide},
+			{"log.waits_for_what_exists", waitsForWhatExists},
+			{"wait.is_bounded", waitIsBounded},
+			{"form.one_founding", oneFounding},
+		},
+		atCover: {
+			{"have.never_falls", haveNeverFalls},
+			{"have.is_applied", haveIsApplied},
+			{"have.own_is_last_write", haveOwnIsLastWrite},
+		},
+		atMint: {
+			{"dot.belongs_to_its_minter", dotBelongsToItsMinter},
+			{"dot.follows_a_request", dotFollowsRequest},
+			{"forward.runs_once", forwardRunsOnce},
+			{"refusal.is_final", refusalIsFinal},
+			{"clock.above_its_past", clockAboveItsPast},
+		},
+		atReply: {
+			{"reply.answers_an_open_request", replyAnswersOpenRequest},
+			{"reply.is_for_clients", replyIsForClients},
+		},
+		atAnswer: {
+			{"answer.accepts_honest_tokens", acceptsHonestTokens},
+			{"answer.tells_the_truth", tellsTheTruth},
+			{"answer.refused_did_not_run", refusedDidNotRun},
+			{"token.is_request_and_version", tokenIsRequestAndVersion},
+			{"read.follows_its_token", readFollowsToken},
+		},
+	}
+}
+
+// keepsWhatWasShown: state that anybody saw outlives a crash.
+func keepsWhatWasShown(r *run, o *observation) error {
+	shown, have := r.ghost.shown[o.server.index], o.server.machine.Have()
+	if have.CoversAll(shown) {
+		return nil
+	}
+	return fmt.Errorf("after its crash %s has %s, but it had shown %s", r.names[o.server.index], have, shown)
+}
+
+// keepsItsLife: a restart with the disk is the same life, once that life was seen.
+func keepsItsLife(r *run, o *observation) error {
+	old, life := r.ghost.lives[o.server.index], o.server.machine.Life()
+	if old == life || !r.ghost.lifeShown[o.server.index] {
+		return nil
+	}
+	return fmt.Errorf("%s was life %s and restarts as life %s", r.names[o.server.index], old, life)
+}
+
+// positionsCoincide: the machine counts its changes as the disk counts its records.
+func positionsCoincide(r *run, o *observation) error {
+	if o.position == r.output.Position {
+		return nil
+	}
+	return fmt.Errorf("the machine is at position %d, its disk at %d", r.output.Position, o.position)
+}
+
+// waitsForWhatExists: an output that waits for a later position would wait for ever.
+func waitsForWhatExists(r *run, _ *observation) error {
+	for i := range r.output.Sends {
+		if after := r.output.Sends[i].After; after > r.output.Position {
+			return fmt.Errorf("a message waits for position %d, the log ends at %d", after, r.output.Position)
+		}
+	}
+	for i := range r.output.Replies {
+		if after := r.output.Replies[i].After; after > r.output.Position {
+			return fmt.Errorf("a reply waits for position %d, the log ends at %d", after, r.output.Position)
+		}
+	}
+	return nil
+}
+
+// waitIsBounded: what waits stays within the limit of the configuration.
+func waitIsBounded(r *run, o *observation) error {
+	if waiting := o.server.machine.Waiting(); waiting > r.waitLimit {
+		return fmt.Errorf("%d requests wait at %s, the limit is %d", waiting, r.names[o.server.index], r.waitLimit)
+	}
+	return nil
+}
+
+// oneFounding: the store forms once, and whoever belongs to it belongs to the same one for ever.
+func oneFounding(r *run, o *observation) error {
+	c := o.server.machine.Configuration()
+	if c != nil && r.ghost.cluster != c.Cluster {
+		return fmt.Errorf("%s formed the store %016x, others formed %016x", r.names[o.server.index], c.Cluster, r.ghost.cluster)
+	}
+	return nil
+}
+
+// haveNeverFalls: within a boot, what is covered stays covered.
+func haveNeverFalls(_ *run, o *observation) error {
+	if have := o.server.machine.Have(); !have.CoversAll(o.server.have) {
+		return fmt.Errorf("it covered %s and now covers %s", o.server.have, have)
+	}
+	return nil
+}
+
+// haveIsApplied: of every write newly covered, the node holds the version, or one that beats it.
+func haveIsApplied(r *run, o *observation) error {
+	s := o.server
+	for _, dot := range s.machine.Have() {
+		for seq := s.have.Get(dot.Replica) + 1; seq <= dot.Seq; seq++ {
+			covered := causal.Dot{Replica: dot.Replica, Seq: seq}
+			w := r.ghost.lookup(covered)
+			if w == nil {
+				return fmt.Errorf("it covers %s, which nobody wrote", covered)
+			}
+			v := s.machine.Lookup(w.key)
+			switch {
+			case v == nil:
+				return fmt.Errorf("it covers %s, a write of %s, but holds nothing for that key", covered, w.key)
+			case orderOf(v).compare(w.order) < 0:
+				return fmt.Errorf("it covers %s, a write of %s, but holds the older %s", covered, w.key, v.Dot)
+			}
+		}
+	}
+	return nil
+}
+
+// haveOwnIsLastWrite: a node covers exactly its own writes.
+func haveOwnIsLastWrite(r *run, o *observation) error {
+	replica := r.ghost.replicas[o.server.index]
+	minted := uint64(0)
+	if int(replica) < len(r.ghost.writes) {
+		minted = uint64(len(r.ghost.writes[replica]))
+	}
+	if own := o.server.machine.Have().Get(replica); own != minted {
+		return fmt.Errorf("it covers %d of the %d writes it made", own, minted)
+	}
+	return nil
+}
+
+// dotBelongsToItsMinter: nobody writes in another's name.
+func dotBelongsToItsMinter(_ *run, o *observation) error {
+	if replica := o.server.machine.Replica(); o.accepted.Dot.Replica != replica {
+		return fmt.Errorf("replica %d made the write %s", replica, o.accepted.Dot)
+	}
+	return nil
+}
+
+// dotFollowsRequest: a write has a client that asked for it, at the node that says so.
+func dotFollowsRequest(r *run, o *observation) error {
+	number := int(o.accepted.Request) - 1
+	switch {
+	case number < 0 || number >= len(r.plan):
+		return fmt.Errorf("%s comes from request %d, which nobody made", o.accepted.Dot, o.accepted.Request)
+	case !r.fates[number].delivered || !r.plan[number].Op.Writes():
+		return fmt.Errorf("%s comes from request %d, which is no write that was delivered", o.accepted.Dot, o.accepted.Request)
+	case r.fates[number].life != o.accepted.Life:
+		return fmt.Errorf("%s comes from request %d to life %s, which went to %s", o.accepted.Dot, o.accepted.Request,
+			o.accepted.Life, r.fates[number].life)
+	}
+	return nil
+}
+
+// forwardRunsOnce: a request becomes one write at most.
+func forwardRunsOnce(r *run, o *observation) error {
+	if first := r.ghost.dotOf[o.accepted.Request-1]; first != (causal.Dot{}) {
+		return fmt.Errorf("request %d is executed twice: as %s and as %s", o.accepted.Request, first, o.accepted.Dot)
+	}
+	return nil
+}
+
+// refusalIsFinal: what a client was told would not happen does not happen later.
+func refusalIsFinal(r *run, o *observation) error {
+	if r.fates[o.accepted.Request-1].ending == refused {
+		return fmt.Errorf("request %d was refused and runs as %s all the same", o.accepted.Request, o.accepted.Dot)
+	}
+	return nil
+}
+
+// clockAboveItsPast: hybrid time grows along causality.
+func clockAboveItsPast(r *run, o *observation) error {
+	dot, context := o.minted.order.dot, &o.minted.context
+	if context.IsZero() {
+		return nil // overwritten within its own step and not sent anywhere
+	}
+	need := &r.fates[o.accepted.Request-1].need
+	if context.Clock <= need.Clock {
+		return fmt.Errorf("%s is stamped %s, not above its token's %s", dot, context.Clock, need.Clock)
+	}
+	if !context.Vector.CoversAll(need.Vector) {
+		return fmt.Errorf("%s follows %s, its token said %s", dot, context.Vector, need.Vector)
+	}
+	for _, past := range context.Vector {
+		if past == dot {
+			continue
+		}
+		w := r.ghost.lookup(past)
+		if w == nil {
+			return fmt.Errorf("%s follows %s, which nobody wrote", dot, past)
+		}
+		if context.Clock <= w.order.clock {
+			return fmt.Errorf("%s is stamped %s, not above %s, which it follows and which is stamped %s",
+				dot, context.Clock, past, w.order.clock)
+		}
+	}
+	return nil
+}
+
+// replyAnswersOpenRequest: one reply to each request, from the process that got it.
+func replyAnswersOpenRequest(r *run, o *observation) error {
+	number := int(o.response.ID) - 1
+	if number < 0 || number >= len(r.plan) {
+		return fmt.Errorf("a reply to request %d, which nobody made", o.response.ID)
+	}
+	f := &r.fates[number]
+	if !f.delivered || f.server != o.server.index || f.replies != 0 {
+		return fmt.Errorf("a reply to request %d, which is not open at %s", o.response.ID, r.names[o.server.index])
+	}
+	return nil
+}
+
+// replyIsForClients: what nodes say among themselves stays there.
+func replyIsForClients(_ *run, o *observation) error {
+	switch o.response.Status {
+	case wire.StatusWaiting, wire.StatusUncovered, 0:
+		return fmt.Errorf("a client is told %q", o.response.Status)
+	default:
+		return nil
+	}
+}
+
+// acceptsHonestTokens: a token that the store gave is never called bad.
+func acceptsHonestTokens(_ *run, o *observation) error {
+	if o.response.Status == wire.StatusBadToken {
+		return errors.New("an honest token is refused: " + o.response.Reason)
+	}
+	return nil
+}
+
+// tellsTheTruth: the version that an answer names exists and is what the answer says.
+func tellsTheTruth(r *run, o *observation) error {
+	plan, response := &r.plan[o.number], o.response
+	if !response.Status.Succeeded() || !plan.Op.OnKey() {
+		return nil
+	}
+	if response.Dot == (causal.Dot{}) {
+		if response.Status == wire.StatusNotFound {
+			return nil
+		}
+		return fmt.Errorf("the answer %s names no version", response.Status)
+	}
+	w := r.ghost.lookup(response.Dot)
+	switch {
+	case w == nil:
+		return fmt.Errorf("the answer names %s, which nobody wrote or which a crash took back", response.Dot)
+	case w.key != plan.Key:
+		return fmt.Errorf("the answer about %s names %s, a write of %s", plan.Key, response.Dot, w.key)
+	case w.order.clock != response.Clock:
+		return fmt.Errorf("%s is stamped %s, the answer says %s", response.Dot, w.order.clock, response.Clock)
+	}
+	written := &r.plan[w.operation]
+	switch response.Status {
+	case wire.StatusFound:
+		if written.Op != wire.OpPut || !bytes.Equal([]byte(written.Value), response.Value) {
+			return fmt.Errorf("%s wrote %q, the answer says %q", response.Dot, written.Value, response.Value)
+		}
+	case wire.StatusNotFound:
+		if written.Op != wire.OpDelete {
+			return fmt.Errorf("the answer says that %s deleted the key, it wrote %q", response.Dot, written.Value)
+		}
+	default:
+		if w.operation != o.number {
+			return fmt.Errorf("the answer to request %d names %s, which request %d wrote", o.number+1, response.Dot, w.operation+1)
+		}
+	}
+	return nil
+}
+
+// refusedDidNotRun: what a client is told did not happen has not happened.
+func refusedDidNotRun(r *run, o *observation) error {
+	if dot := r.ghost.dotOf[o.number]; r.fates[o.number].ending == refused && dot != (causal.Dot{}) {
+		return fmt.Errorf("request %d is answered %q, but it became %s", o.number+1, o.response.Status, dot)
+	}
+	return nil
+}
+
+// tokenIsRequestAndVersion: the token of an answer is the request's, merged with the context of the
+// version.
+func tokenIsRequestAndVersion(r *run, o *observation) error {
+	if !o.response.Status.Succeeded() || !r.plan[o.number].Op.OnKey() {
+		return nil
+	}
+	want := r.scratchContext
+	want.Vector = append(want.Vector[:0], r.fates[o.number].need.Vector...)
+	want.Epoch, want.Clock = r.fates[o.number].need.Epoch, r.fates[o.number].need.Clock
+	if w := r.ghost.lookup(o.response.Dot); w != nil {
+		want.Merge(w.context)
+	}
+	r.scratchContext = want
+	if got := o.token; got.Epoch != want.Epoch || got.Clock != want.Clock || !sameVector(got.Vector, want.Vector) {
+		return fmt.Errorf("the token of the answer means epoch %d, %s, %s; request and version make epoch %d, %s, %s",
+			got.Epoch, got.Clock, got.Vector, want.Epoch, want.Clock, want.Vector)
+	}
+	return nil
+}
+
+// readFollowsToken: a read never returns less than the newest write that its token covers.
+func readFollowsToken(r *run, o *observation) error {
+	plan := &r.plan[o.number]
+	read := o.response.Status == wire.StatusFound || o.response.Status == wire.StatusNotFound
+	if !read || !plan.Op.OnKey() {
+		return nil
+	}
+	newest := r.ghost.newest(r.keyIndex(plan.Key), r.fates[o.number].need.Vector)
+	if newest == nil || newest.order.compare(order{o.response.Clock, o.response.Dot}) <= 0 {
+		return nil
+	}
+	return fmt.Errorf("a read of %s with a token that covers %s returned the older %s", plan.Key, newest.order.dot, o.response.Dot)
+}

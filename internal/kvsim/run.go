@@ -1,0 +1,256 @@
+package kvsim
+
+import (
+	"fmt"
+
+	"github.com/sequitur-kv/sequitur/checker"
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// run is the state of one run outside of its nodes. It is reset and used again for the next seed.
+type run struct {
+	scenario   *Scenario
+	names      []string
+	keys       []string
+	invariants [moments][]invariant
+	waitLimit  int
+
+	seed    netsim.Seed
+	plan    []Operation // the workload, then the audit
+	audits  int32       // where the audit begins in plan
+	fates   []fate      // by operation
+	servers []*server   // the current boots
+	clients []client
+
+	ghost     ghost
+	history   []checker.Operation
+	historyOf []int32 // by entry of history: the operation
+	sessions  []string
+	collected []int32  // operations whose tokens the audit may use
+	settled   bool     // the audit has begun
+	live      []uint64 // by shard: keys that are not deleted, as the audit found them
+	failure   *Failure // the first one
+
+	// Working memory.
+	observed       observation
+	output         core.Output
+	received       *wire.Message // by the server that makes a step, nil for other input
+	arena          arena
+	scratch        []byte
+	scratchContext causal.Context
+	tokenScratch   []byte
+	tokenSpare     causal.Vector
+}
+
+// newRun prepares what all seeds of a scenario share.
+func newRun(s *Scenario) *run {
+	r := &run{
+		scenario: s, names: s.names(), keys: Keys(s.Workload.Keys), invariants: invariants(),
+		servers: make([]*server, s.Servers), clients: make([]client, s.Workload.Clients),
+		waitLimit: s.Core.MaxWaiting,
+	}
+	if r.waitLimit == 0 {
+		r.waitLimit = 10_000 // the default of core.Config
+	}
+	return r
+}
+
+// reset makes the run ready for a seed. A nil plan means the one that the seed draws.
+func (r *run) reset(seed netsim.Seed, plan []Operation) {
+	r.seed = seed
+	if plan == nil {
+		r.plan = r.scenario.Workload.Plan(seed, r.scenario.Servers, r.keys, r.plan[:0])
+	} else {
+		r.plan = append(r.plan[:0], plan...)
+	}
+	r.audits = int32(len(r.plan))
+	r.plan = r.planAudit(r.plan)
+	r.fates = resize(r.fates, len(r.plan))
+	for i := range r.fates {
+		need, got := r.fates[i].need.Vector[:0], r.fates[i].got.Vector[:0]
+		r.fates[i] = fate{}
+		r.fates[i].need.Vector, r.fates[i].got.Vector = need, got
+	}
+	clear(r.servers)
+	for i := range r.clients {
+		r.clients[i] = client{run: r, index: i, operations: r.clients[i].operations[:0], session: i, last: -1, before: -1}
+	}
+	for number := range r.plan {
+		c := &r.clients[r.plan[number].Client]
+		c.operations = append(c.operations, int32(number))
+	}
+	r.ghost.reset(r.scenario.Servers, len(r.keys), len(r.plan))
+	clear(r.history)
+	r.history, r.historyOf = r.history[:0], r.historyOf[:0]
+	r.sessions = r.sessions[:0]
+	for i := range r.clients {
+		r.sessions = append(r.sessions, clientName(i))
+	}
+	r.collected = r.collected[:0]
+	r.settled, r.failure, r.received = false, nil, nil
+	r.arena.release()
+}
+
+// boot makes the process of a node of the world.
+func (r *run) boot(boot netsim.Boot[Packet]) netsim.Node[Packet] {
+	if int(boot.ID) < r.scenario.Servers {
+		return r.bootServer(boot)
+	}
+	return &r.clients[int(boot.ID)-r.scenario.Servers]
+}
+
+func (r *run) clientNode(client int) netsim.NodeID {
+	return netsim.NodeID(r.scenario.Servers + client)
+}
+
+func (r *run) serverAt(address string) netsim.NodeID {
+	for i, name := range r.names[:r.scenario.Servers] {
+		if name == address {
+			return netsim.NodeID(i)
+		}
+	}
+	panic(fmt.Errorf("a message is addressed to %q, which is no node", address))
+}
+
+func (r *run) keyIndex(key string) int {
+	for i, k := range r.keys {
+		if k == key {
+			return i
+		}
+	}
+	panic(fmt.Errorf("key %q is not one of the scenario's", key))
+}
+
+// judge applies the invariants of a moment; false: the run has failed.
+func (r *run) judge(when moment, o observation) bool {
+	if r.failure != nil {
+		return false
+	}
+	r.observed = o
+	for i := range r.invariants[when] {
+		if err := r.invariants[when][i].check(r, &r.observed); err != nil {
+			r.fail(r.invariants[when][i].name, err.Error())
+			return false
+		}
+	}
+	return true
+}
+
+// booted compares what a process found on its disk with what the world saw of the one before it.
+func (r *run) booted(s *server, wiped bool) {
+	g := &r.ghost
+	if wiped { // a new life by intention: nothing of the old one is demanded of it
+		g.shown[s.index], g.lifeShown[s.index] = g.shown[s.index][:0], false
+	}
+	if !r.judge(atBoot, observation{server: s}) {
+		return
+	}
+	g.lives[s.index] = s.machine.Life()
+	if replica := g.replicas[s.index]; replica != 0 && !wiped {
+		g.forget(replica, s.machine.Have().Get(replica))
+	}
+}
+
+// minted notes a write that a step made.
+func (r *run) minted(s *server, a core.Accepted) {
+	o := observation{server: s, accepted: a}
+	if number := int(a.Request) - 1; number >= 0 && number < len(r.plan) {
+		o.minted.operation, o.minted.key = int32(number), r.plan[number].Key
+		o.minted.context, o.minted.order = mintedVersion(s.machine, &r.output, a.Dot, o.minted.key)
+	}
+	if !r.judge(atMint, o) {
+		return
+	}
+	if err := r.ghost.mint(a.Dot, o.minted, r.keyIndex(o.minted.key)); err != nil {
+		r.fail("dot.is_new", err.Error())
+		return
+	}
+	r.ghost.dotOf[o.minted.operation] = a.Dot
+}
+
+// noteRoute notes what a message that a server sends tells about the way of a request.
+func (r *run) noteRoute(s *server, m *wire.Message) {
+	switch b := m.Body.(type) {
+	case *wire.Forward:
+		if number := int(b.Request) - 1; number >= 0 && number < len(r.fates) {
+			r.fates[number].proxied = r.fates[number].proxied || b.Final
+			r.fates[number].forwarded = r.fates[number].forwarded || !b.Final
+		}
+	case *wire.Reply:
+		if b.Status != wire.StatusWaiting || r.received == nil {
+			return
+		}
+		if f, ok := r.received.Body.(*wire.Forward); ok && f.Request > 0 && f.Request <= uint64(len(r.fates)) {
+			r.fates[f.Request-1].waited = true
+		}
+	default:
+	}
+}
+
+// answered judges an answer that its client waited for.
+func (r *run) answered(server int, number int32, a *answer) {
+	f, response := &r.fates[number], &a.response
+	f.token = string(response.Token)
+	f.got.Epoch, f.got.Clock, f.got.Vector = 0, 0, f.got.Vector[:0]
+	var err error
+	if r.tokenScratch, r.tokenSpare, err = r.ghost.tokens.Merge(&f.got, f.token, r.tokenScratch, r.tokenSpare); err != nil {
+		r.fail("token.is_readable", err.Error())
+		return
+	}
+	if !r.judge(atAnswer, observation{response: response, number: number, token: f.got}) {
+		return
+	}
+	r.ghost.seeContext(f.got.Vector)
+	if a.own && response.Dot.Replica != 0 {
+		r.ghost.shown[server] = r.ghost.shown[server].Raise(response.Dot)
+	}
+	if r.isAudit(number) {
+		r.auditAnswered(number, response)
+	}
+}
+
+// record adds an operation to the history.
+func (r *run) record(session int, number int32, response *core.Response, outcome checker.Outcome) {
+	plan, f := &r.plan[number], &r.fates[number]
+	o := checker.Operation{
+		Session: session, Key: plan.Key, Value: plan.Value, Outcome: outcome,
+		Invoked: int64(f.invoked), Returned: int64(f.returned), Node: r.names[plan.Node],
+	}
+	switch {
+	case plan.Op == wire.OpGet || response != nil && response.Status == wire.StatusNotFound:
+		o.Kind, o.Value = checker.Read, "" // deleting what does not exist is a read
+	case plan.Op == wire.OpPut:
+		o.Kind = checker.Write
+	default:
+		o.Kind = checker.Delete
+	}
+	if response != nil && response.Dot != (causal.Dot{}) {
+		o.Version = response.Dot.String()
+		o.Stamp = stampOf(order{response.Clock, response.Dot})
+		if response.Status == wire.StatusFound {
+			o.Value = string(response.Value)
+		}
+	}
+	r.history = append(r.history, o)
+	r.historyOf = append(r.historyOf, number)
+}
+
+func stampOf(o order) checker.Stamp {
+	return checker.Stamp{Clock: uint64(o.clock), Tie: uint64(o.dot.Replica)}
+}
+
+// complete names the writes of the history whose clients never learned their dots.
+func (r *run) complete() {
+	for i := range r.history {
+		o := &r.history[i]
+		if o.Outcome != checker.Indeterminate {
+			continue
+		}
+		if w := r.ghost.lookup(r.ghost.dotOf[r.historyOf[i]]); w != nil {
+			o.Version, o.Stamp = w.order.dot.String(), stampOf(w.order)
+		}
+	}
+}

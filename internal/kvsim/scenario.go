@@ -1,0 +1,126 @@
+package kvsim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// Scenario is everything about a run but its seed. Scenarios are values: change a copy at will.
+type Scenario struct {
+	Name    string
+	Servers int // store nodes n1, n2, …; the clients follow as c1, c2, …
+	Shards  int
+
+	// Core configures the machines; address, view, shards and entropy are filled in per boot.
+	Core     core.Config
+	Workload Workload
+	Network  netsim.Network
+	Disk     netsim.DiskModel
+
+	// Faults draws the schedule; a Count of zero means none at all. Targets, Begin and End are
+	// filled in.
+	Faults netsim.Swarm
+
+	ChaosEnd netsim.Time // when all faults end
+	Settled  netsim.Time // when nothing may be left to do, and the audit begins
+	End      netsim.Time // when the audit must be over
+	// MaxEvents is far more than a healthy run needs: beyond it, messages breed messages.
+	MaxEvents uint64
+	Audits    int // reads with collected tokens per client in the audit
+
+	// Promises are the probes that a sweep of this scenario must reach, or it decides nothing.
+	Promises []string
+}
+
+// Standard is the scenario that every change is judged by.
+func Standard() Scenario {
+	return Scenario{
+		Name:    "standard",
+		Servers: 6,
+		Shards:  2,
+		Core: core.Config{
+			HeartbeatInterval: time.Second,
+			SuspectAfter:      3 * time.Second,
+			DependencyWait:    8 * time.Second,
+			ForwardTimeout:    3 * time.Second,
+			RetryInterval:     time.Second,
+			MaxWaiting:        64,
+		},
+		Workload: Workload{
+			Clients:    6,
+			Operations: 300,
+			Keys:       10,
+			From:       500 * netsim.Millisecond,
+			To:         58 * netsim.Second,
+			MinTimeout: netsim.Second,
+			MaxTimeout: 12 * netsim.Second,
+
+			Gets:         netsim.Ratio{Num: 50, Den: 100},
+			Puts:         netsim.Ratio{Num: 40, Den: 100},
+			AtFavourite:  netsim.Ratio{Num: 40, Den: 100},
+			Hot:          netsim.Ratio{Num: 40, Den: 100},
+			InStep:       netsim.Ratio{Num: 1, Den: 2},
+			ForgetsToken: netsim.Ratio{Num: 3, Den: 100},
+			SendsBoth:    netsim.Ratio{Num: 1, Den: 10},
+		},
+		Network: netsim.Network{
+			Latency: netsim.Range{Min: 200 * netsim.Microsecond, Max: 8 * netsim.Millisecond},
+			Jitter:  4 * netsim.Millisecond,
+		},
+		Disk:      netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 6 * netsim.Millisecond}},
+		Faults:    netsim.Swarm{Count: 12},
+		ChaosEnd:  60 * netsim.Second,
+		Settled:   80 * netsim.Second,
+		End:       90 * netsim.Second,
+		MaxEvents: 60_000,
+		Audits:    6,
+		Promises:  promisesOfStandard(),
+	}
+}
+
+// scenarios is the registry, by name.
+func scenarios() []Scenario { return []Scenario{Standard()} }
+
+// ScenarioNamed returns a registered scenario. The error lists the names there are.
+func ScenarioNamed(name string) (Scenario, error) {
+	known := ""
+	for _, s := range scenarios() {
+		if s.Name == name {
+			return s, nil
+		}
+		known += " " + s.Name
+	}
+	return Scenario{}, fmt.Errorf("kvsim: no scenario is named %q; known are:%s", name, known)
+}
+
+// String describes the scenario in a line, for people.
+func (s *Scenario) String() string {
+	return fmt.Sprintf("%s: %d nodes, %d shards, %d sessions, %d operations, %d s of virtual time",
+		s.Name, s.Servers, s.Shards, s.Workload.Clients, s.Workload.Operations, s.ChaosEnd/netsim.Second)
+}
+
+// names lists the nodes of the world: servers, then clients.
+func (s *Scenario) names() []string {
+	names := make([]string, 0, s.Servers+s.Workload.Clients)
+	for i := range s.Servers {
+		names = append(names, fmt.Sprintf("n%d", i+1))
+	}
+	for i := range s.Workload.Clients {
+		names = append(names, fmt.Sprintf("c%d", i+1))
+	}
+	return names
+}
+
+// Schedule draws the faults of a seed.
+func (s *Scenario) Schedule(seed netsim.Seed) netsim.Schedule {
+	if s.Faults.Count == 0 {
+		return nil
+	}
+	swarm := s.Faults
+	swarm.Targets = netsim.FirstNodes(s.Servers)
+	swarm.Begin, swarm.End = 0, s.ChaosEnd
+	return swarm.Draw(seed)
+}

@@ -1,0 +1,202 @@
+package kvsim
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// server is one boot of a store node: the shell around a core.Machine, as httpnode is in the real
+// world, and the place where the harness watches it.
+type server struct {
+	run      *run
+	index    int // of the node; also its netsim.NodeID
+	machine  *core.Machine
+	durable  core.Position // told to the machine
+	position core.Position // of the disk
+	have     causal.Vector // what the machine covered after the latest step
+	formed   bool
+}
+
+var (
+	_ netsim.Node[Packet]   = (*server)(nil)
+	_ netsim.Syncer[Packet] = (*server)(nil)
+	_ netsim.Stater         = (*server)(nil)
+)
+
+// bootServer makes the process of a store node from what its disk kept.
+func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
+	config := r.scenario.Core
+	config.Address = r.names[boot.ID]
+	config.View = r.names[:r.scenario.Servers]
+	config.ShardCount = r.scenario.Shards
+	for i := range 4 {
+		word := netsim.Seed(boot.Random).At(uint64(i))
+		binary.BigEndian.PutUint64(config.Entropy[8*i:], word)
+	}
+	var records []core.Record
+	for _, step := range boot.Records {
+		records = readRecords(step, records)
+	}
+	machine, err := core.New(config, records, core.Position(boot.Position))
+	if err != nil {
+		panic(fmt.Errorf("core.New: %w", err))
+	}
+	s := &server{
+		run: r, index: int(boot.ID), machine: machine,
+		durable: core.Position(boot.Position), position: core.Position(boot.Position),
+	}
+	r.servers[s.index] = s
+	r.booted(s, boot.Count > 0 && boot.Position == 0)
+	return s
+}
+
+// Start implements netsim.Node.
+func (s *server) Start(now netsim.Clock, out *netsim.Outbox[Packet]) {
+	s.step(now, core.Input{Kind: core.InputWake}, out)
+}
+
+// Wake implements netsim.Node.
+func (s *server) Wake(now netsim.Clock, out *netsim.Outbox[Packet]) {
+	s.step(now, core.Input{Kind: core.InputWake}, out)
+}
+
+// Synced implements netsim.Syncer.
+func (s *server) Synced(now netsim.Clock, upTo netsim.Position, out *netsim.Outbox[Packet]) {
+	s.durable = core.Position(upTo)
+	s.step(now, core.Input{Kind: core.InputWake}, out)
+}
+
+// Receive implements netsim.Node.
+func (s *server) Receive(now netsim.Clock, from netsim.NodeID, packet Packet, out *netsim.Outbox[Packet]) {
+	if packet.ask != nil {
+		s.receiveAsk(now, packet.ask, out)
+		return
+	}
+	message, err := wire.Decode(packet.frame)
+	if err != nil {
+		panic(fmt.Errorf("a peer sent what does not decode: %w", err))
+	}
+	s.run.ghost.overhear(int(from), message)
+	s.run.received = message
+	s.step(now, core.Input{Kind: core.InputMessage, Message: message}, out)
+	s.run.received = nil
+}
+
+// receiveAsk takes a client's request. It came over a connection of its own, so a copy of it is an
+// artefact of the simulated network and not delivered.
+func (s *server) receiveAsk(now netsim.Clock, ask *ask, out *netsim.Outbox[Packet]) {
+	f := &s.run.fates[ask.request.ID-1]
+	if f.delivered {
+		return
+	}
+	f.delivered, f.server, f.life = true, s.index, s.machine.Life()
+	waiting := s.machine.Waiting()
+	s.step(now, core.Input{Kind: core.InputRequest, Request: ask.request}, out)
+	f.waited = f.replies == 0 && !f.forwarded && s.machine.Waiting() > waiting
+}
+
+// step feeds the machine, judges what it did and carries it out.
+func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[Packet]) {
+	r, out := s.run, &s.run.output
+	input.Wall = floorDivide(now.Wall, int64(netsim.Millisecond))
+	input.Mono = now.Mono.Duration()
+	input.Durable = s.durable
+	s.machine.Step(input, out)
+
+	o := observation{server: s, position: s.position}
+	if len(out.Records) > 0 {
+		r.scratch = appendRecords(r.scratch[:0], out.Records)
+		s.position = core.Position(outbox.Append(r.scratch))
+		o.position = s.position
+	}
+	if !s.formed && s.machine.Configuration() != nil {
+		s.formed = true
+		r.ghost.formed(s.index, s.machine)
+	}
+	r.judge(atStep, o)
+	for i := range out.Accepted {
+		r.minted(s, out.Accepted[i])
+	}
+	if have := s.machine.Have(); !sameVector(s.have, have) {
+		r.judge(atCover, o)
+		s.have = append(s.have[:0], have...)
+	}
+	for i := range out.Sends {
+		send := &out.Sends[i]
+		r.scratch = wire.Append(r.scratch[:0], send.Message)
+		outbox.Send(r.serverAt(send.To), Packet{frame: r.arena.keep(r.scratch)}, netsim.Position(send.After))
+		r.noteRoute(s, send.Message)
+	}
+	for i := range out.Replies {
+		s.reply(&out.Replies[i], outbox)
+	}
+	for _, probe := range out.Probes {
+		outbox.Probe(string(probe))
+	}
+	outbox.WakeAt(netsim.Time(out.WakeAt))
+}
+
+// reply sends an answer to the client that asked.
+func (s *server) reply(response *core.Response, outbox *netsim.Outbox[Packet]) {
+	r := s.run
+	number := int32(response.ID) - 1
+	if !r.judge(atReply, observation{server: s, response: response, number: number}) {
+		return
+	}
+	f := &r.fates[number]
+	f.replies++
+	kept := &answer{response: *response, own: !f.forwarded && !f.proxied}
+	kept.response.Token = r.arena.keep(response.Token)
+	outbox.Send(r.clientNode(r.plan[number].Client), Packet{answer: kept}, netsim.Position(response.After))
+}
+
+// AppendState implements netsim.Stater.
+func (s *server) AppendState(buf []byte) []byte { return s.machine.AppendState(buf) }
+
+func appendRecords(buf []byte, records []core.Record) []byte {
+	for i := range records {
+		r := &records[i]
+		buf = codec.AppendBytes(buf, r.Key)
+		buf = codec.AppendBool(buf, r.Delete)
+		buf = codec.AppendBytes(buf, r.Value)
+	}
+	return buf
+}
+
+// readRecords appends the records of one step as appendRecords wrote them. They share its memory.
+func readRecords(step []byte, records []core.Record) []core.Record {
+	for r := codec.NewReader(step); r.Remaining() > 0; {
+		record := core.Record{Key: r.Bytes(), Delete: r.Bool(), Value: r.Bytes()}
+		if r.Err() != nil {
+			panic("the disk returned what was never written")
+		}
+		records = append(records, record)
+	}
+	return records
+}
+
+func sameVector(a, b causal.Vector) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func floorDivide(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

@@ -1,0 +1,91 @@
+package kvsim
+
+import "github.com/sequitur-kv/sequitur/netsim"
+
+// Stats counts what happened to operations and faults. AtOnce to Unanswered add up to Operations.
+type Stats struct {
+	Operations uint64 // asked by clients before the audit
+	AtOnce     uint64 // succeeded without waiting for a dependency and without a detour
+	Waited     uint64 // succeeded after waiting for a dependency
+	Proxied    uint64 // succeeded; a read that a sibling of the owner was asked
+	Refused    uint64 // nothing happened, and nothing will
+	Unknown    uint64 // the answer says that the outcome is unknown
+	Unanswered uint64 // the client gave up
+
+	Forwarded   uint64 // sent on to an owner, whatever came of it
+	Overlapping uint64 // under way while a fault that touched something was in effect
+
+	Faults  uint64 // that touched something
+	Idle    uint64 // faults that touched nothing: they count for nothing
+	Tokens  uint64 // collected for the audit
+	Session uint64 // sessions of the history
+}
+
+// Add adds the counts of another run.
+func (s *Stats) Add(o Stats) {
+	s.Operations += o.Operations
+	s.AtOnce += o.AtOnce
+	s.Waited += o.Waited
+	s.Proxied += o.Proxied
+	s.Refused += o.Refused
+	s.Unknown += o.Unknown
+	s.Unanswered += o.Unanswered
+	s.Forwarded += o.Forwarded
+	s.Overlapping += o.Overlapping
+	s.Faults += o.Faults
+	s.Idle += o.Idle
+	s.Tokens += o.Tokens
+	s.Session += o.Session
+}
+
+// stats counts over the fates of the workload.
+func (r *run) stats(faults []netsim.FaultReport) Stats {
+	var s Stats
+	for _, f := range faults {
+		if f.Touched > 0 {
+			s.Faults++
+		} else {
+			s.Idle++
+		}
+	}
+	for number := range r.fates[:r.audits] {
+		f := &r.fates[number]
+		if !f.asked {
+			continue
+		}
+		s.Operations++
+		switch {
+		case f.ending == refused:
+			s.Refused++
+		case f.ending == unknown:
+			s.Unknown++
+		case f.ending != succeeded:
+			s.Unanswered++
+		case f.proxied:
+			s.Proxied++
+		case f.waited:
+			s.Waited++
+		default:
+			s.AtOnce++
+		}
+		if f.forwarded {
+			s.Forwarded++
+		}
+		if overlaps(f, faults) {
+			s.Overlapping++
+		}
+	}
+	s.Tokens, s.Session = uint64(len(r.collected)), uint64(len(r.sessions))
+	return s
+}
+
+// overlaps tells whether an operation was under way while a fault was in effect that touched something.
+func overlaps(f *fate, faults []netsim.FaultReport) bool {
+	for i := range faults {
+		fault := &faults[i]
+		if fault.Touched > 0 && fault.Began <= f.returned && f.invoked <= fault.Ended {
+			return true
+		}
+	}
+	return false
+}
