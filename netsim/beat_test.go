@@ -71,8 +71,7 @@ type rig struct {
 	config Config[uint64]
 	world  *World[uint64]
 	// all holds the incarnations of each node.
-	all   [][]*beat
-	lines []string
+	all [][]*beat
 }
 
 func names(n int) []string {

@@ -33,8 +33,9 @@ func (f *runningFault) offset(now Time) Time {
 		return f.Amount
 	case Jump:
 		return scale(f.Amount, f.until-now, f.until-f.began)
+	default:
+		return 0
 	}
-	return 0
 }
 
 // scale is amount * part / whole in 128 bits, for 0 <= part <= whole, whole > 0.

@@ -91,6 +91,7 @@ func (w *World[M]) dispatch(slot int32) outcome {
 		if w.tracing {
 			w.traceText("the world heals")
 		}
+	default: // outputs are no events
 	}
 	return happened
 }

@@ -93,8 +93,9 @@ func (k FaultKind) hasAmount() bool {
 	switch k {
 	case Reorder, Delay, Slow, Skew, Jump, SlowSync:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // signed kinds take an amount of either sign, the others a positive one.

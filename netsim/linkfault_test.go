@@ -200,3 +200,26 @@ func TestFatesAreKeyed(t *testing.T) {
 		}
 	}
 }
+
+// TestALinkKeepsItsOrder: jitter beyond the distance of two messages does not
+// reorder them, unless the network is told to; what a delay fault held is
+// overtaken, but holds nobody up.
+func TestALinkKeepsItsOrder(t *testing.T) {
+	ordered := func(list []receipt) bool {
+		return slices.IsSortedFunc(list, func(a, b receipt) int { return int(a.count) - int(b.count) })
+	}
+	for _, reorder := range []bool{false, true} {
+		r := newRig(t, 2, "")
+		r.config.Network.Jitter, r.config.Network.Reorder = at(100), reorder
+		if got := r.run().got(1, 0); len(got) != 100 || ordered(got) == reorder {
+			t.Errorf("Reorder %v: %d messages, in order %v", reorder, len(got), ordered(got))
+		}
+	}
+	r := newRig(t, 2, "at 300ms for 100ms delay 250ms n1 -> n2")
+	r.config.Network.Jitter = at(5)
+	for _, g := range r.run().got(1, 0) {
+		if took := g.at - at(10*Time(g.count)); took > at(10) && (g.count < 29 || g.count > 40) {
+			t.Errorf("message %d, which met no fault, took %v", g.count, took)
+		}
+	}
+}

@@ -59,8 +59,9 @@ func (w *World[M]) active(kind FaultKind) *[]int32 {
 		return &w.clockFaults
 	case SlowSync:
 		return &w.diskFaults
+	default:
+		return &w.linkFaults
 	}
-	return &w.linkFaults
 }
 
 func (w *World[M]) begin(index int32) {
@@ -74,7 +75,7 @@ func (w *World[M]) begin(index int32) {
 	}
 	for i := range w.nodes {
 		p := &w.nodes[i]
-		if f.Kind.target() != onNodes || !f.Nodes.Has(p.id) {
+		if !f.Nodes.Has(p.id) {
 			continue
 		}
 		switch f.Kind {
@@ -87,6 +88,7 @@ func (w *World[M]) begin(index int32) {
 				p.frozenWall = w.clock(p).Wall
 			}
 			p.frozen++
+		default: // it acts on single messages, handlings, readings or syncs
 		}
 	}
 	list := w.active(f.Kind)
@@ -110,7 +112,7 @@ func (w *World[M]) end(index int32) {
 	*list = kept
 	for i := range w.nodes {
 		p := &w.nodes[i]
-		if f.Kind.target() != onNodes || !f.Nodes.Has(p.id) {
+		if !f.Nodes.Has(p.id) {
 			continue
 		}
 		switch f.Kind {
@@ -118,6 +120,7 @@ func (w *World[M]) end(index int32) {
 			w.restart(p)
 		case Freeze:
 			p.frozen--
+		default:
 		}
 	}
 }

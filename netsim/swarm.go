@@ -155,6 +155,7 @@ func (s Swarm) drawAmount(draw, strength *Stream, kind FaultKind) Time {
 		most = s.Strongest / 4
 	case Skew, Jump:
 		most = s.Strongest * 10
+	default:
 	}
 	most = max(most, Millisecond)
 	limit := spread(strength, most/100, most)

@@ -34,8 +34,9 @@ func (w *World[M]) describeEvent(slot int32) string {
 		return "begins: " + w.faults[e.index].format(names)
 	case eventEnd:
 		return "ends: " + w.faults[e.index].format(names)
+	default:
+		return "the world heals"
 	}
-	return "the world heals"
 }
 
 func (w *World[M]) describe(m M) string {

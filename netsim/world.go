@@ -130,6 +130,7 @@ func (w *World[M]) perform(slot int32) bool {
 	case vanished:
 		w.release(slot)
 		return false
+	case happened:
 	}
 	w.count++
 	w.spin++

@@ -138,8 +138,7 @@ func TestInvariantEndsTheRun(t *testing.T) {
 // rash panics, or misuses its outbox, when it wakes.
 type rash struct {
 	beat
-	act  func(out *Outbox[uint64])
-	kept *Outbox[uint64]
+	act func(out *Outbox[uint64])
 }
 
 func (r *rash) Wake(_ Clock, out *Outbox[uint64]) { r.act(out) }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,7 +107,7 @@ func report[M any](t testing.TB, seed netsim.Seed, w *netsim.World[M], err error
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "netsim: seed %d: %s\n", seed, strings.TrimPrefix(err.Error(), "netsim: "))
-	fmt.Fprintf(&b, "reproduce: go test -run '%s' -%s=%d", t.Name(), seedFlag, seed)
+	fmt.Fprintf(&b, "reproduce: go test -run '%s' -%s=%d", regexp.QuoteMeta(t.Name()), seedFlag, seed)
 	if w != nil {
 		fmt.Fprintf(&b, "\ntrace:     the same with -v -%s\nfaults that touched something:", traceFlag)
 		for _, fault := range w.Faults() {
