@@ -38,6 +38,7 @@ type watch struct {
 	delivered func(e envelope, m *wire.Message, lost bool)
 	probed    func(name string, p core.Probe)
 	replied   func(name string, r core.Response, token string)
+	refused   func(name string, err error) // by New
 }
 
 type node struct {
@@ -113,6 +114,10 @@ func (c *cluster) boot(name string, log [][]core.Record, durable core.Position) 
 		records = append(records, unit...)
 	}
 	machine, err := core.New(n.config, records, durable)
+	if err != nil && c.watch.refused != nil {
+		c.watch.refused(name, err)
+		return
+	}
 	if err != nil {
 		c.t.Fatalf("boot %s: %v", name, err)
 	}

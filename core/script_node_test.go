@@ -9,10 +9,13 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 )
 
-// cluster nodes=N shards=S [LIMIT=VALUE …]: starts all nodes at once and lets them form.
+// cluster nodes=N shards=S [LIMIT=VALUE …]: starts all nodes at once and lets them form; none with nodes=0.
 func (s *script) cmdCluster(d directive) {
 	s.reset(d.t, d.number("nodes"), d.number("shards"), d.limits())
-	s.advance(time.Second)
+	if len(s.names) == 0 {
+		return
+	}
+	s.cluster.advance(time.Second)
 	s.out.Reset()
 	for _, shard := range s.configuration().Shards {
 		var members []string
@@ -64,18 +67,19 @@ func (s *script) cmdCrash(d directive) {
 	}
 }
 
-// restart NODE… [keep=N] [view=a,b,c]: boots with the records on disk, or, as after a disk that lied, with
-// the first N positions of them.
+// restart NODE… [lose=N] [view=a,b,c] [address=a]: boots with the records on disk; after a disk that lied, without
+// the last N positions of them.
 func (s *script) cmdRestart(d directive) {
 	for _, name := range d.words() {
 		n := s.nodes[name]
 		if d.option("view") != "" {
 			n.config.View = strings.Split(d.option("view"), ",")
 		}
-		if d.option("keep") != "" {
-			n.durable = core.Position(d.number("keep"))
-			n.log = n.log[:n.durable]
+		if d.option("address") != "" {
+			n.config.Address = d.option("address")
 		}
+		n.durable -= core.Position(d.number("lose"))
+		n.log = n.log[:n.durable]
 		s.cluster.restart(name)
 	}
 }

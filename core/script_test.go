@@ -134,7 +134,7 @@ func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)
 	}
 	s.cluster = newCluster(t, count, shards, adapt)
 	s.observe = func(format string, args ...any) { s.print("%s", hideNumbers(fmt.Sprintf(format, args...))) }
-	s.watch = watch{delivered: s.delivered, probed: s.probed, replied: s.replied}
+	s.watch = watch{delivered: s.delivered, probed: s.probed, replied: s.replied, refused: s.refused}
 }
 
 func (s *script) print(format string, args ...any) { fmt.Fprintf(&s.out, format, args...) }
@@ -158,6 +158,8 @@ func (s *script) probed(name string, p core.Probe) {
 func (s *script) replied(_ string, r core.Response, token string) {
 	s.print("%s: %s\n", s.labels[r.ID], s.describeAnswer(r, token))
 }
+
+func (s *script) refused(name string, err error) { s.print("%s does not start: %v\n", name, err) }
 
 // key finds the key that a script calls name: "x@2" belongs to shard 2, "x@n5" is forwarded to n5
 // as long as n5 is up. The key proper has dots appended until that is so.
