@@ -1,0 +1,289 @@
+package kvsim
+
+import (
+	"testing"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// breach falsifies what an invariant looks at, at a moment of a real run where the invariant holds. It
+// returns how to take that back, nil where the moment does not suit it.
+type breach func(r *run, o *observation) (undo func())
+
+// replace sets a variable and returns how to restore it.
+func replace[T any](place *T, value T) (undo func()) {
+	old := *place
+	*place = value
+	return func() { *place = old }
+}
+
+// beyond is a vector that covers one more write of a replica.
+func beyond(v causal.Vector, replica causal.ReplicaID) causal.Vector {
+	return v.Clone().Raise(causal.Dot{Replica: replica, Seq: v.Get(replica) + 1})
+}
+
+// fresh finds a dot that a step newly covers.
+func fresh(o *observation) (causal.Dot, bool) {
+	for _, dot := range o.server.machine.Have() {
+		if !o.server.have.Covers(dot) {
+			return dot, true
+		}
+	}
+	return causal.Dot{}, false
+}
+
+// breaches has at least one breach for every way in which an invariant can fail.
+func breaches() map[string][]breach {
+	return map[string][]breach{
+		"crash.keeps_what_was_shown": {func(r *run, o *observation) func() {
+			return replace(&r.ghost.shown[o.server.index], beyond(o.server.machine.Have(), 1))
+		}},
+		"crash.keeps_its_life": {func(r *run, o *observation) func() {
+			if !r.ghost.lifeShown[o.server.index] {
+				return nil
+			}
+			return replace(&r.ghost.lives[o.server.index], o.server.machine.Life()+1)
+		}},
+		"log.positions_coincide": {func(_ *run, o *observation) func() {
+			return replace(&o.position, o.position+1)
+		}},
+		"log.waits_for_what_exists": {func(r *run, _ *observation) func() {
+			if len(r.output.Sends) == 0 {
+				return nil
+			}
+			return replace(&r.output.Sends[len(r.output.Sends)-1].After, r.output.Position+1)
+		}, func(r *run, _ *observation) func() {
+			if len(r.output.Replies) == 0 {
+				return nil
+			}
+			return replace(&r.output.Replies[0].After, r.output.Position+1)
+		}},
+		"wait.is_bounded": {func(r *run, _ *observation) func() { return replace(&r.waitLimit, -1) }},
+		"form.one_founding": {func(r *run, o *observation) func() {
+			if !o.server.formed {
+				return nil
+			}
+			return replace(&r.ghost.cluster, r.ghost.cluster+1)
+		}},
+		"have.never_falls": {func(_ *run, o *observation) func() {
+			return replace(&o.server.have, beyond(o.server.machine.Have(), 1))
+		}},
+		"have.is_applied":        coverBreaches(),
+		"have.own_is_last_write": {anotherOwnWrite},
+		"dot.belongs_to_its_minter": {func(_ *run, o *observation) func() {
+			return replace(&o.accepted.Dot.Replica, o.accepted.Dot.Replica+1)
+		}},
+		"dot.follows_a_request": {func(_ *run, o *observation) func() {
+			return replace(&o.accepted.Request, 0)
+		}, func(_ *run, o *observation) func() {
+			return replace(&o.accepted.Life, o.accepted.Life+1)
+		}, func(r *run, o *observation) func() {
+			return replace(&r.fates[o.accepted.Request-1].delivered, false)
+		}, func(r *run, o *observation) func() {
+			return replace(&r.plan[o.accepted.Request-1].Op, wire.OpGet)
+		}},
+		"forward.runs_once": {func(r *run, o *observation) func() {
+			return replace(&r.ghost.dotOf[o.accepted.Request-1], causal.Dot{Replica: 1, Seq: 1})
+		}},
+		"refusal.is_final": {func(r *run, o *observation) func() {
+			return replace(&r.fates[o.accepted.Request-1].ending, refused)
+		}},
+		"clock.above_its_past": clockBreaches(),
+		"reply.answers_an_open_request": {func(r *run, o *observation) func() {
+			return replace(&r.fates[o.number].replies, 1)
+		}, func(r *run, o *observation) func() {
+			return replace(&r.fates[o.number].server, o.server.index+1)
+		}, func(_ *run, o *observation) func() {
+			return replace(&o.response.ID, 1<<40)
+		}},
+		"reply.is_for_clients": {func(_ *run, o *observation) func() {
+			return replace(&o.response.Status, wire.StatusWaiting)
+		}, func(_ *run, o *observation) func() {
+			return replace(&o.response.Status, wire.StatusUncovered)
+		}},
+		"answer.accepts_honest_tokens": {func(_ *run, o *observation) func() {
+			return replace(&o.response.Status, wire.StatusBadToken)
+		}},
+		"answer.tells_the_truth": truthBreaches(),
+		"answer.refused_did_not_run": {func(r *run, o *observation) func() {
+			if r.ghost.dotOf[o.number] == (causal.Dot{}) {
+				return nil
+			}
+			return replace(&r.fates[o.number].ending, refused)
+		}},
+		"token.is_request_and_version": tokenBreaches(),
+		"read.follows_its_token": {func(r *run, o *observation) func() {
+			read := o.response.Status == wire.StatusFound || o.response.Status == wire.StatusNotFound
+			if !read || r.isAudit(o.number) || r.ghost.newest(r.keyIndex(r.plan[o.number].Key), r.fates[o.number].need.Vector) == nil {
+				return nil
+			}
+			return replace(&o.response.Clock, 0)
+		}},
+	}
+}
+
+func coverBreaches() []breach {
+	return []breach{
+		func(r *run, o *observation) func() { // what was covered is not what beats it
+			dot, ok := fresh(o)
+			if !ok {
+				return nil
+			}
+			return replace(&r.ghost.lookup(dot).order.clock, 1<<62)
+		},
+		func(r *run, o *observation) func() { // the key holds nothing
+			dot, ok := fresh(o)
+			if !ok {
+				return nil
+			}
+			return replace(&r.ghost.lookup(dot).key, "unwritten")
+		},
+		func(r *run, o *observation) func() { // nobody wrote it
+			dot, ok := fresh(o)
+			if !ok {
+				return nil
+			}
+			return replace(&r.ghost.writes[dot.Replica], r.ghost.writes[dot.Replica][:dot.Seq-1])
+		},
+	}
+}
+
+func anotherOwnWrite(r *run, o *observation) func() {
+	replica := o.server.machine.Replica()
+	if replica == 0 {
+		return nil
+	}
+	return replace(&r.ghost.writes[replica], append(r.ghost.writes[replica], write{}))
+}
+
+func clockBreaches() []breach {
+	return []breach{
+		func(r *run, o *observation) func() { // not above the token
+			return replace(&r.fates[o.accepted.Request-1].need.Clock, o.minted.context.Clock)
+		},
+		func(r *run, o *observation) func() { // less than the token
+			return replace(&r.fates[o.accepted.Request-1].need.Vector, beyond(o.minted.context.Vector, 1))
+		},
+		func(r *run, o *observation) func() { // not above what it follows
+			for _, past := range o.minted.context.Vector {
+				if past != o.accepted.Dot {
+					return replace(&r.ghost.lookup(past).order.clock, o.minted.context.Clock)
+				}
+			}
+			return nil
+		},
+		func(_ *run, o *observation) func() { // it follows what nobody wrote
+			return replace(&o.minted.context.Vector, beyond(o.minted.context.Vector, 99))
+		},
+	}
+}
+
+func truthBreaches() []breach {
+	on := func(status wire.Status, falsify func(r *run, o *observation) func()) breach {
+		return func(r *run, o *observation) func() {
+			if o.response.Status != status || o.response.Dot == (causal.Dot{}) || !r.plan[o.number].Op.OnKey() {
+				return nil
+			}
+			return falsify(r, o)
+		}
+	}
+	return []breach{
+		on(wire.StatusFound, func(_ *run, o *observation) func() { return replace(&o.response.Value, []byte("false")) }),
+		on(wire.StatusFound, func(_ *run, o *observation) func() { return replace(&o.response.Dot, causal.Dot{}) }),
+		on(wire.StatusFound, func(_ *run, o *observation) func() { return replace(&o.response.Dot.Seq, 1<<40) }),
+		on(wire.StatusFound, func(_ *run, o *observation) func() { return replace(&o.response.Clock, o.response.Clock+1) }),
+		on(wire.StatusFound, func(r *run, o *observation) func() { return replace(&r.ghost.lookup(o.response.Dot).key, "other") }),
+		on(wire.StatusFound, func(_ *run, o *observation) func() { return replace(&o.response.Status, wire.StatusNotFound) }),
+		on(wire.StatusNotFound, func(_ *run, o *observation) func() { return replace(&o.response.Status, wire.StatusFound) }),
+		on(wire.StatusCreated, func(r *run, o *observation) func() {
+			return replace(&r.ghost.lookup(o.response.Dot).operation, o.number+1)
+		}),
+	}
+}
+
+func tokenBreaches() []breach {
+	on := func(falsify func(r *run, o *observation) func()) breach {
+		return func(r *run, o *observation) func() {
+			if !o.response.Status.Succeeded() || !r.plan[o.number].Op.OnKey() {
+				return nil
+			}
+			return falsify(r, o)
+		}
+	}
+	return []breach{
+		on(func(_ *run, o *observation) func() { return replace(&o.token.Clock, o.token.Clock+1) }),
+		on(func(_ *run, o *observation) func() { return replace(&o.token.Epoch, o.token.Epoch+1) }),
+		on(func(_ *run, o *observation) func() { return replace(&o.token.Vector, beyond(o.token.Vector, 1)) }),
+	}
+}
+
+// TestEveryInvariantCanFail plants each breach at the first suitable moment of some runs: the invariant
+// has to hold before it, fail with it, and hold again without it.
+func TestEveryInvariantCanFail(t *testing.T) {
+	runner := NewRunner(Standard())
+	todo := breaches()
+	hook := func(row invariant) invariant {
+		return invariant{name: row.name, check: func(r *run, o *observation) error {
+			err := row.check(r, o)
+			var open []breach
+			for _, plant := range todo[row.name] {
+				undo := plant(r, o)
+				if undo == nil {
+					open = append(open, plant)
+					continue
+				}
+				if row.check(r, o) == nil {
+					t.Errorf("%s: a breach goes unnoticed", row.name)
+				}
+				undo()
+				if again := row.check(r, o); again != nil {
+					t.Errorf("%s: fails without its breach: %v", row.name, again)
+				}
+			}
+			todo[row.name] = open
+			return err
+		}}
+	}
+	for when, rows := range runner.run.invariants {
+		for i, row := range rows {
+			if len(todo[row.name]) == 0 {
+				t.Errorf("%s has no breach that shows that it can fail", row.name)
+			}
+			runner.run.invariants[when][i] = hook(row)
+		}
+	}
+	for seed := range uint64(20) {
+		if result := runner.Run(seed); result.Failure != nil {
+			t.Fatalf("seed %d: %s", seed, result.Failure.Headline())
+		}
+	}
+	for name, open := range todo {
+		if len(open) > 0 {
+			t.Errorf("%s: %d of its breaches never met a suitable moment", name, len(open))
+		}
+	}
+}
+
+func TestGhostRefusesDots(t *testing.T) {
+	var g ghost
+	g.reset(6, 2, 10)
+	for seq := uint64(1); seq <= 3; seq++ {
+		if err := g.mint(causal.Dot{Replica: 2, Seq: seq}, write{operation: int32(seq)}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dot := range []causal.Dot{{Replica: 2, Seq: 3}, {Replica: 2, Seq: 5}, {Replica: 0, Seq: 1}, {Replica: 2, Seq: 0}} {
+		if g.mint(dot, write{operation: 9}, 0) == nil {
+			t.Errorf("dot %s is accepted", dot)
+		}
+	}
+	g.dotOf[3] = causal.Dot{Replica: 2, Seq: 3}
+	g.forget(2, 2)
+	if g.lookup(causal.Dot{Replica: 2, Seq: 3}) != nil || g.dotOf[3] != (causal.Dot{}) || len(g.byKey[0]) != 2 {
+		t.Error("what a crash took is remembered")
+	}
+	if err := g.mint(causal.Dot{Replica: 2, Seq: 3}, write{operation: 4}, 1); err != nil {
+		t.Errorf("a dot that nobody saw cannot be used again: %v", err)
+	}
+}
