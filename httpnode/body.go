@@ -94,22 +94,22 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // tokens returns the causal-metadata of a request. A member of the body, empty or null too, beats
-// the header.
-func tokens(r *http.Request, member span) (string, error) {
+// the header. ok is false when the member has a type that no token has.
+func tokens(r *http.Request, member span) (text string, ok bool) {
 	switch {
 	case member.isString():
-		return member.str(), nil
+		return member.str(), true
 	case member.isNull():
-		return "", nil
+		return "", true
 	case member.text != nil:
-		return "", errors.New("httpnode: causal-metadata has the wrong type; send the string that a response gave, or null, or nothing")
+		return "", false
 	}
 	switch values := r.Header[tokenHeader]; len(values) {
 	case 0:
-		return "", nil
+		return "", true
 	case 1:
-		return values[0], nil
+		return values[0], true
 	default:
-		return strings.Join(values, ","), nil
+		return strings.Join(values, ","), true
 	}
 }

@@ -9,6 +9,7 @@ import (
 // call is a client's request on its way through the machine. Its fields are guarded by the engine's
 // mutex until done is signalled or the answer was seen under the mutex.
 type call struct {
+	pool     *callPool
 	id       core.RequestID
 	accepted bool // the machine has seen the request
 	answered bool
@@ -17,17 +18,24 @@ type call struct {
 	done     chan struct{} // capacity 1; signalled when the answer comes after ask has left the mutex
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+// callPool reuses calls. It belongs to one engine, because channels must not cross the bubbles of
+// testing/synctest.
+type callPool struct{ pool sync.Pool }
 
-func newCall() *call { return callPool.Get().(*call) }
+func (p *callPool) take() *call {
+	if c, ok := p.pool.Get().(*call); ok {
+		return c
+	}
+	return &call{pool: p, done: make(chan struct{}, 1)}
+}
 
 // release gives the call back; its response must not be used any more.
 func (c *call) release() {
 	if cap(c.token) > 4<<10 {
 		c.token = nil
 	}
-	*c = call{done: c.done, token: c.token[:0]}
-	callPool.Put(c)
+	*c = call{pool: c.pool, done: c.done, token: c.token[:0]}
+	c.pool.pool.Put(c)
 }
 
 // answer copies what is valid only until the next Step.

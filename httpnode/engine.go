@@ -34,6 +34,7 @@ type engine struct {
 	lastID  core.RequestID
 	current *call // the request that is being stepped: not in calls yet
 	calls   map[core.RequestID]*call
+	pool    callPool
 
 	position core.Position // of the machine's state
 	durable  core.Position // of the log
@@ -82,7 +83,7 @@ func (e *engine) close() {
 // ask has the machine answer a request. When ctx ends first the machine is told to forget the
 // request, and the response has status zero. The caller releases the call.
 func (e *engine) ask(ctx context.Context, request core.Request) *call {
-	c := newCall()
+	c := e.pool.take()
 	e.mu.Lock()
 	e.lastID++
 	c.id, request.ID = e.lastID, e.lastID

@@ -60,9 +60,9 @@ func (k *keys) validate(w http.ResponseWriter, r *http.Request, request *core.Re
 		failBody(w, r, err)
 		return false
 	}
-	var err error
-	if request.Tokens, err = tokens(r, found[1]); err != nil {
-		fail(w, r, http.StatusBadRequest, sentence(err))
+	var ok bool
+	if request.Tokens, ok = tokens(r, found[1]); !ok {
+		fail(w, r, http.StatusBadRequest, "causal-metadata has the wrong type; send the string that a response gave, or null, or nothing")
 		return false
 	}
 	if request.Op.Writes() && r.URL.RawQuery != "" && !writeConcernIsOne(r.URL.RawQuery) {

@@ -1,0 +1,267 @@
+package httpnode
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// logLines is a logger whose text a test can read.
+type logLines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logLines) count(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), part)
+}
+
+func (l *logLines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// epochsOf makes a machine that passes on the epochs of the messages it receives.
+func epochsOf(received chan<- uint64) *fakeMachine {
+	return &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
+		if input.Kind == core.InputMessage {
+			received <- input.Message.Epoch
+		}
+	}}
+}
+
+func TestTransportDelivers(t *testing.T) {
+	const messages = 10_000
+	received := make(chan uint64, messages)
+	n := fakeNode(t, epochsOf(received), Config{})
+	var mu sync.Mutex
+	remotes := map[string]bool{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		remotes[r.RemoteAddr] = true
+		mu.Unlock()
+		n.Handler().ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	tr := newTransport("127.3.2.1:1", slog.New(slog.DiscardHandler))
+	to := server.Listener.Addr().String()
+	for i := range uint64(messages) {
+		tr.send(to, heartbeat(i))
+		if i%1000 == 0 { // the queue is bounded: let it run empty
+			for last := uint64(0); last != i; {
+				last = <-received
+			}
+		}
+	}
+	tr.close(10 * time.Second)
+	close(received)
+	want := uint64(messages - 999)
+	for epoch := range received {
+		if epoch != want {
+			t.Fatalf("received %d, want %d", epoch, want)
+		}
+		want++
+	}
+	if want != messages {
+		t.Errorf("received up to %d, want %d", want, messages)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(remotes) != 1 {
+		t.Errorf("%d connections, want 1: %v", len(remotes), remotes)
+	}
+	for remote := range remotes {
+		if host, _, err := net.SplitHostPort(remote); err != nil || host != "127.3.2.1" {
+			t.Errorf("dialled from %s, want the node's own address", remote)
+		}
+	}
+}
+
+// TestTransportOtherVersion has a peer of another release on each side.
+func TestTransportOtherVersion(t *testing.T) {
+	lines := new(logLines)
+	n := fakeNode(t, &fakeMachine{}, Config{Logger: lines.logger()})
+	frame := []byte{0, 0, 0, 2, wire.Version + 1, 1}
+	const want = `{"error":"The peer speaks version 2 of the peer protocol, this node version 1; run the same release everywhere","message":"Error in POST"}`
+	for range 3 {
+		wantJSON(t, do(n.Handler(), "POST", peerPath, string(frame), fromHeader, "b:1"), 400, want)
+	}
+	wantJSON(t, do(n.Handler(), "POST", peerPath, string(frame), fromHeader, "c:1"), 400, want)
+	if got := lines.count("run the same release"); got != 2 {
+		t.Errorf("logged %d times, want once for each peer: %s", got, lines.text.String())
+	}
+
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		write(w, http.StatusBadRequest, []byte(want))
+	}))
+	defer server.Close()
+	lines = new(logLines)
+	tr := newTransport("a:1", lines.logger())
+	for range 3 {
+		tr.send(server.Listener.Addr().String(), heartbeat(1))
+		tr.senders.Wait()
+	}
+	tr.close(time.Second)
+	if got := lines.count("run the same release"); got != 1 {
+		t.Errorf("the sender logged %d times, want once: %s", got, lines.text.String())
+	}
+	if got := lines.count("messages=1"); got != 1 {
+		t.Errorf("losses logged %d times within a minute, want once: %s", got, lines.text.String())
+	}
+}
+
+func TestTransportNoNode(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	lines := new(logLines)
+	tr := newTransport("a:1", lines.logger())
+	tr.send(server.Listener.Addr().String(), heartbeat(1))
+	tr.senders.Wait()
+	tr.close(time.Second)
+	if lines.count("HTTP status 404") != 1 {
+		t.Errorf("log: %s", lines.text.String())
+	}
+}
+
+// TestTransportHanging sends to a peer that accepts and never answers.
+func TestTransportHanging(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+	to := listener.Addr().String()
+	begin := time.Now()
+	for i := range uint64(3 * maxQueued) {
+		tr.send(to, heartbeat(i))
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("sending blocked for %v", took)
+	}
+	p := tr.peers[to]
+	p.mu.Lock()
+	queued, dropped := len(p.queue), p.dropped
+	newest := p.queue[queued-1].message.Epoch
+	p.mu.Unlock()
+	if queued > maxQueued || dropped < maxQueued || newest != 3*maxQueued-1 {
+		t.Errorf("%d queued, %d dropped, newest %d", queued, dropped, newest)
+	}
+	begin = time.Now()
+	tr.close(50 * time.Millisecond)
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("closing took %v", took)
+	}
+}
+
+func TestPeerQueueBytes(t *testing.T) {
+	p := &peer{}
+	big := &wire.Message{From: 1, To: 2, Body: &wire.Batch{Writes: []store.Version{{Value: make([]byte, maxQueuedBytes/4)}}}}
+	for i := range 10 {
+		if start := p.push(big); start != (i == 0) {
+			t.Errorf("push %d wants a sender: %v", i, start)
+		}
+	}
+	if len(p.queue) != 3 || p.bytes > maxQueuedBytes || p.takeDropped() != 7 {
+		t.Errorf("%d queued, %d bytes, dropped %d", len(p.queue), p.bytes, p.dropped)
+	}
+	huge := &wire.Message{From: 1, To: 2, Body: &wire.Forward{Value: make([]byte, 2*maxQueuedBytes)}}
+	p.push(huge)
+	if batch, ok := p.take(nil); !ok || len(batch) != 1 || batch[0].message != huge {
+		t.Error("a message above the bound is not kept alone")
+	}
+	if _, ok := p.take(nil); ok || !p.idle() || p.bytes != 0 {
+		t.Error("an empty queue keeps its sender")
+	}
+}
+
+func TestTransportPeersBounded(t *testing.T) {
+	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+	tr.cancel() // every delivery fails at once
+	for i := range 3 * maxPeers {
+		tr.send(fmt.Sprintf("127.0.0.1:%d", i+1), heartbeat(1))
+	}
+	if len(tr.peers) > maxPeers {
+		t.Errorf("%d peers are remembered", len(tr.peers))
+	}
+	tr.close(0)
+	tr.send("127.0.0.1:1", heartbeat(1)) // after close: nothing
+}
+
+func TestFrames(t *testing.T) {
+	var body []byte
+	for i := range uint64(3) {
+		body, _ = appendFrame(body, heartbeat(i))
+	}
+	r, buf := bytes.NewReader(body), new(bytes.Buffer)
+	for i := range uint64(3) {
+		frame, err := readFrame(r, buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if message, err := wire.Decode(frame); err != nil || message.Epoch != i {
+			t.Errorf("frame %d: %+v, %v", i, message, err)
+		}
+	}
+	if _, err := readFrame(r, buf); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	for _, bad := range []string{"\x00", "\x00\x00\x00\x01", "\x04\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x00\x02a"} {
+		if _, err := readFrame(strings.NewReader(bad), buf); err != errFrame {
+			t.Errorf("%q: %v", bad, err)
+		}
+		if buf.Cap() > 1<<10 {
+			t.Errorf("%q made the reader allocate %d bytes", bad, buf.Cap())
+		}
+	}
+}
+
+func TestPeerGarbage(t *testing.T) {
+	n := fakeNode(t, &fakeMachine{}, Config{})
+	for _, body := range []string{"x", "\x00\x00\x00\x02\x01\xff", "\x00\x00\x00\x00"} {
+		w := do(n.Handler(), "POST", peerPath, body)
+		if w.Code != http.StatusBadRequest || w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%q: %d %s", body, w.Code, w.Body)
+		}
+	}
+}
+
+// TestRefusedWhileDraining checks what a stopping node still does.
+func TestRefusedWhileDraining(t *testing.T) {
+	received := make(chan uint64, 1)
+	n := fakeNode(t, epochsOf(received), Config{})
+	n.draining.Store(true)
+	w := do(n.Handler(), "GET", "/key-value-store/x", "")
+	wantJSON(t, w, 503, `{"error":"The node is shutting down","message":"Error in GET"}`)
+	if w.Header().Get("Connection") != "close" {
+		t.Error("the connection is kept")
+	}
+	body, _ := appendFrame(nil, heartbeat(7))
+	if w := do(n.Handler(), "POST", peerPath, string(body)); w.Code != http.StatusNoContent || <-received != 7 {
+		t.Errorf("peers are refused: %d %s", w.Code, w.Body)
+	}
+}
