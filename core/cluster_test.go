@@ -205,6 +205,9 @@ func (c *cluster) flush(n *node) {
 			waiting, texts = append(waiting, r), append(texts, n.waitText[i])
 			continue
 		}
+		if _, twice := c.replies[r.ID]; twice {
+			c.t.Fatalf("%s answers request %d for the second time: %v", n.name, r.ID, r.Status)
+		}
 		c.replies[r.ID], c.tokens[r.ID] = r, n.waitText[i]
 		if c.watch.replied != nil {
 			c.watch.replied(n.name, r, n.waitText[i])

@@ -43,7 +43,7 @@ func (d directive) limits() func(*core.Config) {
 	}
 }
 
-// boot NODE view=a,b,c [shards=S]: starts one node with an empty disk.
+// boot NODE view=a,b,c [shards=S] [manual]: starts one node with an empty disk, which syncs only when told if manual.
 func (s *script) cmdBoot(d directive) {
 	name := d.word(0)
 	config := core.Config{Address: name, View: strings.Split(d.option("view"), ","), ShardCount: d.number("shards")}
@@ -52,7 +52,7 @@ func (s *script) cmdBoot(d directive) {
 		s.names = append(s.names, name)
 		slices.Sort(s.names)
 	}
-	s.nodes[name] = &node{name: name, config: config}
+	s.nodes[name] = &node{name: name, config: config, manual: d.has("manual")}
 	s.cluster.boot(name, nil, 0)
 }
 
