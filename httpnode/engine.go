@@ -193,7 +193,7 @@ func (e *engine) step(input core.Input) {
 	// A machine that panicked is in no state to go on from; the process may still say so.
 	defer func() {
 		if p := recover(); p != nil {
-			e.halt(fmt.Errorf("httpnode: the machine panicked, please report this: %v\n%s", p, debug.Stack()))
+			e.halt(fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack()))
 		}
 	}()
 	now := time.Now()

@@ -97,12 +97,12 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return fmt.Errorf("httpnode: cannot listen on %s: %w", n.config.ListenAddress, err)
 		}
 	}
+	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", n.config.Machine.View,
+		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
 	if err := n.Start(); err != nil {
 		listener.Close()
 		return err
 	}
-	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", n.config.Machine.View,
-		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
 	server := n.newServer()
 	served := make(chan error, 1)
 	go func() {
