@@ -83,7 +83,11 @@ func resultOf(status Status, v *store.Version, after Position) result {
 	if v == nil {
 		return result{status: status, after: after}
 	}
-	return result{status: status, value: v.Value, context: v.Context, dot: v.Dot, after: after}
+	r := result{status: status, context: v.Context, dot: v.Dot, after: after}
+	if status == wire.StatusFound {
+		r.value = v.Value
+	}
+	return r
 }
 
 // keep moves a call that is about to wait, for at most wait and acting first after next, out of the working memory. It answers and returns nil when

@@ -64,7 +64,7 @@ func (m *Machine) dispatch(c *call, target int, final bool) {
 	})
 }
 
-// forwardElsewhere tries a read at another owner.
+// forwardElsewhere tries a call at another owner.
 func (m *Machine) forwardElsewhere(c *call) {
 	if target := m.owner(c.shard, c.key, c.tries); target >= 0 {
 		m.probe(ProbeForwardRetried)
@@ -177,6 +177,8 @@ func (m *Machine) receiveReply(from int, reply *wire.Reply) {
 	case proxied && !reply.Status.Succeeded():
 		m.probe(ProbeProxyUncovered)
 		m.recall(c)
+	case reply.Status == wire.StatusRefused && c.tries < len(m.configuration.Shard(c.shard).Members):
+		m.forwardElsewhere(c) // a write, too: this owner said that it did nothing and never will
 	default:
 		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count, reason: reply.Reason})
 	}

@@ -211,9 +211,12 @@ func (m *Machine) receive(message *wire.Message) {
 		m.pledged(message, body)
 		return
 	}
-	if m.configuration == nil || message.Cluster != m.configuration.Cluster || message.To != m.founder.Life {
+	if m.configuration == nil {
+		return // from one that formed a moment earlier
+	}
+	if message.Cluster != m.configuration.Cluster || message.To != m.founder.Life {
 		m.probe(ProbeForeignMessage)
-		if reply, ok := message.Body.(*wire.Reply); ok && reply.Counter != 0 && m.configuration != nil {
+		if _, ok := message.Body.(*wire.Reply); ok {
 			m.probe(ProbeReplyEarlierLife)
 		}
 		return

@@ -28,13 +28,6 @@ func (m *Machine) obstacle() (Status, string) {
 // ask sends a Hello to every other founder and repeats the pledge, if there is one. What stands in
 // the way is logged when it has changed since the last time.
 func (m *Machine) ask() {
-	if status, reason := m.obstacle(); reason != m.logged {
-		m.log("%s", reason)
-		m.logged = reason
-		if status == wire.StatusRefused {
-			m.probe(ProbeRefused)
-		}
-	}
 	for i, address := range m.former.Peers() {
 		if address != m.founder.Address {
 			// After the life's own record: a life that was seen and then forgotten would be pledged in vain.
@@ -42,6 +35,15 @@ func (m *Machine) ask() {
 		}
 	}
 	m.pledge()
+	if status, reason := m.obstacle(); reason != m.logged {
+		if m.logged = reason; status == 0 {
+			return
+		}
+		m.log("%s", reason)
+		if status == wire.StatusRefused {
+			m.probe(ProbeRefused)
+		}
+	}
 }
 
 // pledge decides on the list that this node pledges and sends it, and forms the store when all agree.

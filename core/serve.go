@@ -102,8 +102,10 @@ func (m *Machine) write(c *call, status Status) {
 // a sibling in the meantime.
 func (m *Machine) park(c *call, missing causal.Dot) {
 	if missing.Replica == m.replica { // the token proves it: tokens cannot be forged
-		m.rollback(missing)
-		m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
+		m.rollback(missing) // answers what waited already
+		if c == &m.current {
+			m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
+		}
 		return
 	}
 	if c.final {
