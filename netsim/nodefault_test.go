@@ -173,3 +173,16 @@ func TestClockFaults(t *testing.T) {
 		})
 	}
 }
+
+// TestSlownessEndsWithItsFault: however slow, nothing waits longer than the
+// fault lasts, so that a healed world is not slow.
+func TestSlownessEndsWithItsFault(t *testing.T) {
+	slow := newRig(t, 2, "at 203ms for 100ms slow 10s n2").run()
+	if got := slow.got(1, 0); between(got, at(203), at(303)) != 0 || between(got, at(303), at(303)+1) != 10 || len(got) != 100 {
+		t.Error("the messages were not handled when the node was fast again")
+	}
+	disk := newRig(t, 2, "at 201ms for 100ms slow-sync 10s n1").logging().run()
+	if first := disk.got(1, 0)[19]; first.count != 20 || first.at != at(306) {
+		t.Errorf("beat %d arrived at %v, want beat 20 at 306 ms", first.count, first.at)
+	}
+}

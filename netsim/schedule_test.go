@@ -193,3 +193,23 @@ func TestValidateRefusesWhatTextCannotSay(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseSchedule: no text makes the parser panic, and what it accepts is
+// valid and survives being written and read again.
+func FuzzParseSchedule(f *testing.F) {
+	f.Add(everyForm)
+	f.Add("at 1s for 2s block n1->n2 , n3 # one way\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		schedule, err := ParseSchedule(text, names(6))
+		if err != nil {
+			return
+		}
+		if err := schedule.Validate(6); err != nil {
+			t.Fatal(err)
+		}
+		back, err := ParseSchedule(schedule.Format(names(6)), names(6))
+		if err != nil || !reflect.DeepEqual(back, schedule) {
+			t.Fatalf("%q is read back as %v, %v", schedule.Format(names(6)), back, err)
+		}
+	})
+}
