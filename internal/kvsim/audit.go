@@ -21,12 +21,16 @@ import (
 // auditTimeout is how long a question of the audit may take: no fault is left.
 const auditTimeout = 2 * netsim.Second
 
+// auditGap is how long after another client the next one begins.
+const auditGap = netsim.Second
+
 // planAudit appends the questions of the audit, each client's share in turn.
 func (r *run) planAudit(plan []Operation) []Operation {
 	s := r.scenario
 	for client := range s.Workload.Clients {
 		ask := func(o Operation) {
-			o.Client, o.At, o.Timeout = client, s.Settled, auditTimeout
+			// One client after the other: together they might overload a node.
+			o.Client, o.At, o.Timeout = client, s.Settled+netsim.Time(client)*auditGap, auditTimeout
 			plan = append(plan, o)
 		}
 		for number := range s.Audits {

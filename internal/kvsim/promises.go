@@ -2,10 +2,39 @@ package kvsim
 
 import "github.com/sequitur-kv/sequitur/core"
 
+// ProbeCrashUnsynced is the situation that only the world can see: a process died with changes
+// applied that its disk then lost.
+const ProbeCrashUnsynced = "crash.with_unsynced_applied"
+
 // promisesOfStandard are the situations that some hundred seeds of the standard scenario reach.
 func promisesOfStandard() []string {
 	probes := []core.Probe{
+		ProbeCrashUnsynced,
+		core.ProbeFormTold,
+		core.ProbeForwardDuplicate,
+		core.ProbeReplyUnexpected,
+		core.ProbeForwardRetried,
+		core.ProbeForwardUnknown,
+		core.ProbeForwardWaiting,
+		core.ProbeShardDown,
 		core.ProbeParked,
+		core.ProbeParkedTwice,
+		core.ProbeUnsatisfied,
+		core.ProbeOverloaded,
+		core.ProbeProxied,
+		core.ProbeProxyUncovered,
+		core.ProbeStreamGap,
+		core.ProbeStreamRepeated,
+		core.ProbeStreamHeld,
+		core.ProbeStreamOverflow,
+		core.ProbePullOverwritten,
+		core.ProbePullOtherSource,
+		core.ProbeInstallCovered,
+		core.ProbeInstallOvertaken,
+		core.ProbeClockFloor,
+		core.ProbeConcurrentResolved,
+		core.ProbePeerDown,
+		core.ProbePeerReturned,
 	}
 	names := make([]string, len(probes))
 	for i, p := range probes {

@@ -52,7 +52,7 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 	world, err := netsim.New(netsim.Config[Packet]{
 		Seed: netsim.Seed(seed), Names: r.run.names, Boot: r.run.boot,
 		Network: s.Network, Disk: s.Disk, Schedule: schedule,
-		ChaosEnd: s.ChaosEnd, End: s.End,
+		StartWithin: s.StartWithin, ChaosEnd: s.ChaosEnd, End: s.End,
 		Encode: encodePacket, Describe: describePacket, Trace: options.Trace,
 		Invariant: r.run.invariant,
 	})

@@ -24,9 +24,10 @@ type Scenario struct {
 	// filled in.
 	Faults netsim.Swarm
 
-	ChaosEnd netsim.Time // when all faults end
-	Settled  netsim.Time // when nothing may be left to do, and the audit begins
-	End      netsim.Time // when the audit must be over
+	StartWithin netsim.Time // how far apart the nodes start
+	ChaosEnd    netsim.Time // when all faults end
+	Settled     netsim.Time // when nothing may be left to do, and the audit begins
+	End         netsim.Time // when the audit must be over
 	// MaxEvents is far more than a healthy run needs: beyond it, messages breed messages.
 	MaxEvents uint64
 	Audits    int // reads with collected tokens per client in the audit
@@ -47,13 +48,16 @@ func Standard() Scenario {
 			DependencyWait:    8 * time.Second,
 			ForwardTimeout:    3 * time.Second,
 			RetryInterval:     time.Second,
-			MaxWaiting:        64,
+			// Small, so that the limits are met.
+			MaxWaiting:  4,
+			MaxBuffered: 4,
+			ChunkBytes:  300,
 		},
 		Workload: Workload{
 			Clients:    6,
 			Operations: 300,
 			Keys:       10,
-			From:       500 * netsim.Millisecond,
+			From:       2500 * netsim.Millisecond,
 			To:         58 * netsim.Second,
 			MinTimeout: netsim.Second,
 			MaxTimeout: 12 * netsim.Second,
@@ -72,14 +76,15 @@ func Standard() Scenario {
 			Duplicate: netsim.Ratio{Num: 1, Den: 100},
 			Reorder:   true,
 		},
-		Disk:      netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 6 * netsim.Millisecond}},
-		Faults:    netsim.Swarm{Count: 12},
-		ChaosEnd:  60 * netsim.Second,
-		Settled:   80 * netsim.Second,
-		End:       90 * netsim.Second,
-		MaxEvents: 60_000,
-		Audits:    6,
-		Promises:  promisesOfStandard(),
+		Disk:        netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 30 * netsim.Millisecond}},
+		StartWithin: 2 * netsim.Second,
+		Faults:      netsim.Swarm{Count: 12},
+		ChaosEnd:    60 * netsim.Second,
+		Settled:     80 * netsim.Second,
+		End:         90 * netsim.Second,
+		MaxEvents:   60_000,
+		Audits:      6,
+		Promises:    promisesOfStandard(),
 	}
 }
 

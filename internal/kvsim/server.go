@@ -20,6 +20,7 @@ type server struct {
 	durable  core.Position // told to the machine
 	position core.Position // of the disk
 	have     causal.Vector // what the machine covered after the latest step
+	unsynced bool          // the process before this one had applied what its disk lost
 	formed   bool
 }
 
@@ -51,6 +52,9 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 		run: r, index: int(boot.ID), machine: machine,
 		durable: core.Position(boot.Position), position: core.Position(boot.Position),
 	}
+	if old := r.servers[s.index]; old != nil {
+		s.unsynced = old.position > s.position
+	}
 	r.servers[s.index] = s
 	r.booted(s, boot.Count > 0 && boot.Position == 0)
 	return s
@@ -58,6 +62,9 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 
 // Start implements netsim.Node.
 func (s *server) Start(now netsim.Clock, out *netsim.Outbox[Packet]) {
+	if s.unsynced {
+		out.Probe(ProbeCrashUnsynced)
+	}
 	s.step(now, core.Input{Kind: core.InputWake}, out)
 }
 
