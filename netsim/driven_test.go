@@ -241,6 +241,14 @@ func TestWorldAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const n = 4
 		schedule := Schedule(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Fault {
+			if rapid.IntRange(0, 2).Draw(t, "crash") == 0 { // the richest kind
+				return Fault{
+					Kind:  Crash,
+					At:    Time(rapid.Int64Range(0, 3e8).Draw(t, "at")),
+					For:   Time(rapid.Int64Range(1, 3e8).Draw(t, "for")),
+					Nodes: NodeSet(rapid.Uint64Range(1, 1<<n-1).Draw(t, "nodes")),
+				}
+			}
 			f := rapid.Custom(anyFault).Filter(func(f Fault) bool { return f.validate(n) == nil }).Draw(t, "fault")
 			f.At, f.For = f.At%Second, 1+f.For%Second
 			f.Amount %= Second
@@ -263,6 +271,13 @@ func TestWorldAgainstModel(t *testing.T) {
 			"append": func(t *rapid.T) {
 				node := id.Draw(t, "id")
 				both(func(m *model) { m.append(node) })
+			},
+			"append and send": func(t *rapid.T) {
+				from, to := id.Draw(t, "from"), id.Draw(t, "to")
+				both(func(m *model) {
+					m.append(from)
+					m.send(from, to, 0)
+				})
 			},
 			"send": func(t *rapid.T) {
 				from, to, back := id.Draw(t, "from"), id.Draw(t, "to"), rapid.IntRange(0, 5).Draw(t, "back")

@@ -105,6 +105,43 @@ func TestWakeInThePastIsNow(t *testing.T) {
 	}
 }
 
+// TestTimerThatMovesWhileItWaits: a timer is moved by a message, after it was
+// found too early once, or while it waits for a slow node.
+func TestTimerThatMovesWhileItWaits(t *testing.T) {
+	for _, test := range []struct {
+		name                string
+		first, second       Time // the timer, set twice at the start
+		message, then, want Time // sent at, which sets the timer
+		slow                Time
+	}{
+		{name: "back again", first: at(10), second: at(50), message: at(20), then: at(30), want: at(30)},
+		{name: "further", first: at(10), second: at(50), message: at(20), then: at(60), want: at(60)},
+		{name: "slow", first: at(10), second: at(10), message: at(8), then: at(20), want: at(24), slow: at(4)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var woken []Time
+			c := scripted(&script{
+				start: func(_ Clock, out *Outbox[[]byte]) {
+					out.WakeAt(test.first)
+					out.WakeAt(test.second)
+				},
+				receive: func(_ Clock, _ NodeID, _ []byte, out *Outbox[[]byte]) { out.WakeAt(test.then) },
+				wake:    func(now Clock, _ *Outbox[[]byte]) { woken = append(woken, now.Mono) },
+			}, &script{
+				start: func(_ Clock, out *Outbox[[]byte]) { out.WakeAt(test.message) },
+				wake:  func(_ Clock, out *Outbox[[]byte]) { out.Send(0, nil, 0) },
+			})
+			if test.slow > 0 {
+				c.Schedule = Schedule{{Kind: Slow, At: 1, For: Second - 1, Nodes: 1, Amount: test.slow}}
+			}
+			mustRun(t, c)
+			if !slices.Equal(woken, []Time{test.want}) {
+				t.Errorf("woken at %v, want %v", woken, test.want)
+			}
+		})
+	}
+}
+
 func TestSpinningIsAViolation(t *testing.T) {
 	w, err := New(scripted(&script{
 		start: func(_ Clock, out *Outbox[[]byte]) { out.WakeAt(at(5)) },
@@ -184,7 +221,7 @@ func TestAppendCopies(t *testing.T) {
 		if len(found) == 0 {
 			out.Append(buffer)
 			copy(buffer, "OTHER")
-			out.Append(nil)
+			out.Append([]byte("second"))
 		}
 	}})
 	plain := c.Boot
@@ -197,7 +234,7 @@ func TestAppendCopies(t *testing.T) {
 	}
 	c.Schedule = Schedule{{Kind: Crash, At: at(10), For: 1, Nodes: 1}, {Kind: Crash, At: at(20), For: 1, Nodes: 1}}
 	mustRun(t, c)
-	if !slices.Equal(found, []string{"first", "", "first", ""}) {
+	if !slices.Equal(found, []string{"first", "second", "first", "second"}) {
 		t.Errorf("found %q", found)
 	}
 }

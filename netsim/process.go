@@ -96,7 +96,6 @@ func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
 		clear(p.held)
 		p.held = p.held[:0]
 		p.wakeAt, p.wakeQueued = 0, 0
-		p.wakeNumber++
 	}
 	if wipe {
 		p.disk.wipe()
@@ -105,12 +104,10 @@ func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
 	return hit
 }
 
-// restart undoes one crash; the last one queues the start.
+// restart undoes one crash. The start comes to nothing while another one holds.
 func (w *World[M]) restart(p *process[M]) {
 	p.down--
-	if p.down == 0 {
-		w.queue.push(w.now, w.newSlot(event[M]{kind: eventStart, node: p.id}))
-	}
+	w.queue.push(w.now, w.newSlot(event[M]{kind: eventStart, node: p.id}))
 }
 
 func (w *World[M]) queueWake(p *process[M]) {
