@@ -94,7 +94,12 @@ func (r *Reader) UintMax(limit uint64) uint64 {
 // Count reads the number of elements that follow, each of at least size bytes, so that a few
 // hostile bytes never make a caller allocate for more elements than the input can hold.
 func (r *Reader) Count(size int) int {
-	return int(r.UintMax(uint64(len(r.rest)) / uint64(size)))
+	n := r.Uint()
+	if n > uint64(len(r.rest)/size) { // what is left after the count itself
+		r.Fail()
+		return 0
+	}
+	return int(n)
 }
 
 // Fixed64 reads what AppendFixed64 wrote.
@@ -134,13 +139,12 @@ func (r *Reader) Bool() bool {
 
 // Bytes reads what AppendBytes wrote; the result aliases the input.
 func (r *Reader) Bytes() []byte {
-	n := r.UintMax(uint64(len(r.rest)))
-	if r.failed {
+	n := r.Uint()
+	if r.failed || n > uint64(len(r.rest)) {
+		r.Fail()
 		return nil
 	}
-	v := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return v
+	return r.Raw(int(n))
 }
 
 // Raw reads n bytes without a length prefix; the result aliases the input.
