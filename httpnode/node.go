@@ -20,6 +20,7 @@ type Node struct {
 	engine    *engine
 	transport *transport
 	handler   http.Handler
+	start     func() error // boots the machine; tests replace it
 
 	inFlight atomic.Int64 // requests of clients
 	draining atomic.Bool  // refuse requests of clients
@@ -37,6 +38,7 @@ func New(config Config) (*Node, error) {
 	n.engine = newEngine(config.Log, n.logger, n.transport.send)
 	router := newRouter(&api{engine: n.engine}, &n.config, &receiver{engine: n.engine, logger: n.logger})
 	n.handler = n.track(router)
+	n.start = n.boot
 	return n, nil
 }
 
@@ -52,6 +54,10 @@ func (n *Node) Start() error {
 	if n.started.Swap(true) {
 		return errors.New("httpnode: the node was started before; make a new one")
 	}
+	return n.start()
+}
+
+func (n *Node) boot() error {
 	records, position, err := n.config.Log.Restore()
 	if err != nil {
 		return fmt.Errorf("httpnode: cannot read back what the node had stored: %w", err)
