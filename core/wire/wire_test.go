@@ -1,0 +1,236 @@
+package wire_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/token"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+func drawVector(t *rapid.T) (v causal.Vector) {
+	for range rapid.IntRange(0, 4).Draw(t, "dots") {
+		v = v.Raise(causal.Dot{
+			Replica: causal.ReplicaID(rapid.Uint32Min(1).Draw(t, "replica")), Seq: rapid.Uint64Min(1).Draw(t, "seq"),
+		})
+	}
+	return v
+}
+
+func drawContext(t *rapid.T) causal.Context {
+	return causal.Context{Epoch: rapid.Uint64().Draw(t, "epoch"), Clock: hlc.Time(rapid.Uint64().Draw(t, "clock")), Vector: drawVector(t)}
+}
+
+func drawBytes(t *rapid.T) []byte { return rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "bytes") }
+
+func drawVersions(t *rapid.T) (versions []store.Version) {
+	for range rapid.IntRange(0, 3).Draw(t, "versions") {
+		v := store.Version{
+			Key: rapid.StringN(0, 8, -1).Draw(t, "key"), Context: drawContext(t), Deleted: rapid.Bool().Draw(t, "deleted"),
+			Dot: causal.Dot{Replica: 3, Seq: rapid.Uint64Min(1).Draw(t, "number")},
+		}
+		v.Context.Vector = v.Context.Vector.Raise(v.Dot)
+		if !v.Deleted {
+			v.Value = drawBytes(t)
+		}
+		versions = append(versions, v)
+	}
+	return versions
+}
+
+func drawSet(t *rapid.T) (s shard.Set) {
+	start := rapid.IntRange(0, shard.Slots-1).Draw(t, "slot")
+	for slot := start; slot < min(start+rapid.IntRange(0, 200).Draw(t, "slots"), shard.Slots); slot++ {
+		s.Add(shard.Slot(slot))
+	}
+	return s
+}
+
+func drawFounding(t *rapid.T) view.Founding {
+	f := view.Founding{ShardCount: rapid.IntRange(1, shard.MaxShards).Draw(t, "shards")}
+	for _, address := range []string{"a:1", "b:1", "c:1"}[:rapid.IntRange(1, 3).Draw(t, "founders")] {
+		founder := view.Founder{Address: address, Life: view.LifeID(rapid.Uint64().Draw(t, "life"))}
+		copy(founder.Key[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "key"))
+		f.Founders = append(f.Founders, founder)
+	}
+	return f
+}
+
+// bodies draws one of each kind of message.
+func bodies() []func(t *rapid.T) wire.Body {
+	number := func(t *rapid.T) uint64 { return rapid.Uint64().Draw(t, "number") }
+	return []func(t *rapid.T) wire.Body{
+		func(t *rapid.T) wire.Body {
+			return &wire.Hello{Address: "a:1", Challenge: number(t), View: []string{"a:1", "b:1"}, ShardCount: rapid.IntRange(0, 9).Draw(t, "count")}
+		},
+		func(t *rapid.T) wire.Body {
+			w := &wire.Welcome{Address: "b:1", Challenge: number(t), Key: view.Key{7}, View: []string{"a:1"}, Formed: rapid.Bool().Draw(t, "formed")}
+			if w.Formed {
+				w.Founding = drawFounding(t)
+			}
+			return w
+		},
+		func(t *rapid.T) wire.Body { return &wire.Pledge{Founding: drawFounding(t)} },
+		func(t *rapid.T) wire.Body { return &wire.Heartbeat{Have: drawVector(t)} },
+		func(t *rapid.T) wire.Body {
+			return &wire.Batch{Replica: 3, From: number(t), To: number(t), Slots: drawSet(t), Writes: drawVersions(t)}
+		},
+		func(t *rapid.T) wire.Body {
+			return &wire.Pull{Transfer: number(t), Slots: drawSet(t), Have: drawVector(t), Boot: number(t), Cursor: number(t)}
+		},
+		func(t *rapid.T) wire.Body {
+			return &wire.State{
+				Transfer: number(t), Asked: number(t), First: rapid.Bool().Draw(t, "first"), Last: rapid.Bool().Draw(t, "last"),
+				Boot: number(t), Cursor: number(t), Slots: drawSet(t), To: drawVector(t), Versions: drawVersions(t),
+			}
+		},
+		func(t *rapid.T) wire.Body {
+			return &wire.Forward{
+				Counter: number(t), Request: number(t), Final: rapid.Bool().Draw(t, "final"),
+				Op:  rapid.SampledFrom([]wire.Op{wire.OpGet, wire.OpPut, wire.OpDelete, wire.OpKeyCount}).Draw(t, "op"),
+				Key: rapid.String().Draw(t, "key"), Value: drawBytes(t), Shard: shard.ID(rapid.Uint32().Draw(t, "shard")), Context: drawContext(t),
+			}
+		},
+		func(t *rapid.T) wire.Body {
+			return &wire.Reply{
+				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnknown)).Draw(t, "status")),
+				Value: drawBytes(t), Context: drawContext(t), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
+				Reason: rapid.String().Draw(t, "reason"),
+			}
+		},
+	}
+}
+
+func drawMessage(t *rapid.T) *wire.Message {
+	all := bodies()
+	return &wire.Message{
+		Cluster: token.ClusterID(rapid.Uint64().Draw(t, "cluster")), Epoch: rapid.Uint64().Draw(t, "epoch"),
+		From: view.LifeID(rapid.Uint64Min(1).Draw(t, "from")), To: view.LifeID(rapid.Uint64Min(1).Draw(t, "to")),
+		Body: all[rapid.IntRange(0, len(all)-1).Draw(t, "kind")](t),
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	sets := cmp.Comparer(func(a, b shard.Set) bool { return a == b })
+	rapid.Check(t, func(t *rapid.T) {
+		m := drawMessage(t)
+		data := wire.Append(nil, m)
+		got, err := wire.Decode(data)
+		if err != nil {
+			t.Fatalf("%T: %v", m.Body, err)
+		}
+		again := wire.Append(nil, got)
+		for i := range data {
+			data[i] = 0xff // the message must not share memory with the bytes
+		}
+		if diff := cmp.Diff(m, got, cmpopts.EquateEmpty(), sets); diff != "" {
+			t.Fatalf("%T (-sent +received):\n%s", m.Body, diff)
+		}
+		if fresh := wire.Append(nil, m); !bytes.Equal(again, fresh) {
+			t.Fatalf("%T is written as %x and as %x", m.Body, fresh, again)
+		}
+	})
+}
+
+func TestPiecesAreRefused(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := wire.Append(nil, drawMessage(t))
+		for end := range data {
+			if m, err := wire.Decode(data[:end]); err == nil {
+				t.Fatalf("the first %d of %d bytes are accepted as %T", end, len(data), m.Body)
+			}
+		}
+		if m, err := wire.Decode(append(data, 0)); !errors.Is(err, codec.ErrMalformed) {
+			t.Fatalf("one byte more is accepted as %v: %v", m, err)
+		}
+	})
+}
+
+func TestOtherVersionsAreRefused(t *testing.T) {
+	data := wire.Append(nil, &wire.Message{From: 1, To: 2, Body: &wire.Heartbeat{}})
+	data[0] = wire.Version + 1
+	_, err := wire.Decode(data)
+	var version *wire.VersionError
+	if !errors.As(err, &version) || version.Theirs != wire.Version+1 {
+		t.Fatalf("got %v", err)
+	}
+	if text := err.Error(); !strings.Contains(text, "version 2") || !strings.Contains(text, "version 1") {
+		t.Errorf("%q does not name both versions", text)
+	}
+	for _, kind := range []byte{0, 10, 255} {
+		data := bytes.Clone(data)
+		data[0], data[1] = wire.Version, kind
+		if _, err := wire.Decode(data); !errors.Is(err, codec.ErrMalformed) {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+	}
+	if _, err := wire.Decode(nil); !errors.Is(err, codec.ErrMalformed) {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+// A value outside its range is refused by the reader, not met later as a surprise.
+func TestRangesAreChecked(t *testing.T) {
+	for name, body := range map[string]wire.Body{
+		"no operation":                       &wire.Forward{},
+		"unknown operation":                  &wire.Forward{Op: 200},
+		"operation that nobody passes on":    &wire.Forward{Op: wire.OpView},
+		"no status":                          &wire.Reply{},
+		"unknown status":                     &wire.Reply{Status: wire.StatusUnknown + 1},
+		"no founders":                        &wire.Pledge{Founding: view.Founding{ShardCount: 1}},
+		"no shards":                          &wire.Pledge{Founding: view.Founding{Founders: []view.Founder{{Address: "a"}}}},
+		"too many shards":                    &wire.Pledge{Founding: view.Founding{ShardCount: shard.MaxShards + 1, Founders: []view.Founder{{Address: "a"}}}},
+		"founders out of order":              &wire.Pledge{Founding: view.Founding{ShardCount: 1, Founders: []view.Founder{{Address: "b"}, {Address: "a"}}}},
+		"founder twice":                      &wire.Pledge{Founding: view.Founding{ShardCount: 1, Founders: []view.Founder{{Address: "a"}, {Address: "a"}}}},
+		"version that does not cover itself": &wire.Batch{Writes: []store.Version{{Key: "x", Dot: causal.Dot{Replica: 1, Seq: 2}}}},
+	} {
+		if _, err := wire.Decode(wire.Append(nil, &wire.Message{From: 1, To: 2, Body: body})); !errors.Is(err, codec.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzDecode: no bytes make Decode panic, and what it accepts has no other encoding.
+func FuzzDecode(f *testing.F) {
+	f.Add(wire.Append(nil, &wire.Message{From: 1, Body: &wire.Hello{Address: "a:1", Challenge: 5, View: []string{"a:1", "b:1"}, ShardCount: 1}}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := wire.Decode(data)
+		if err != nil {
+			return
+		}
+		if again := wire.Append(nil, m); !bytes.Equal(again, data) {
+			t.Fatalf("%x is written as %x", data, again)
+		}
+	})
+}
+
+func TestNames(t *testing.T) {
+	seen := map[string]bool{}
+	for op := range wire.OpShardMembers + 1 {
+		seen[op.String()] = true
+	}
+	for status := range wire.StatusUnknown + 1 {
+		seen["status "+status.String()] = true
+	}
+	if want := int(wire.OpShardMembers) + int(wire.StatusUnknown) + 2; len(seen) != want {
+		t.Errorf("%d names for %d values: %v", len(seen), want, seen)
+	}
+	if got := wire.StatusUnknown.String(); got != "outcome unknown" {
+		t.Errorf("the last status is called %q", got)
+	}
+	if got := wire.OpShardMembers.String(); got != "shard members" {
+		t.Errorf("the last operation is called %q", got)
+	}
+}
