@@ -201,6 +201,28 @@ func TestFatesAreKeyed(t *testing.T) {
 	}
 }
 
+func TestLinksHaveFatesOfTheirOwn(t *testing.T) {
+	r := newRig(t, 3, "at 0s for 2s loss 1/2 all")
+	r.config.Network.Latency = Range{at(1), Second}
+	r.run()
+	lost := func(to, from NodeID) (counts []uint64) {
+		for _, g := range r.got(to, from) {
+			counts = append(counts, g.count)
+		}
+		return counts
+	}
+	if slices.Equal(lost(1, 0), lost(2, 0)) || slices.Equal(lost(1, 0), lost(0, 1)) {
+		t.Error("two links lose the same messages")
+	}
+	bases := make(map[Time]bool)
+	for i := range r.world.links {
+		bases[r.world.links[i].base] = true
+	}
+	if len(bases) != 9 {
+		t.Errorf("9 links have %d base latencies", len(bases))
+	}
+}
+
 // TestALinkKeepsItsOrder: jitter beyond the distance of two messages does not
 // reorder them, unless the network is told to; what a delay fault held is
 // overtaken, but holds nobody up.

@@ -185,6 +185,27 @@ func TestClockFaults(t *testing.T) {
 	}
 }
 
+// TestClockFaultsOverlap: a frozen clock stays frozen through other faults, and is
+// right again when the last one is over.
+func TestClockFaultsOverlap(t *testing.T) {
+	r := newRig(t, 2, `at 104ms for 200ms freeze n1
+		at 204ms for 200ms freeze n1
+		at 254ms for 500ms skew +1s n1`).run()
+	off, when := walls(r)
+	for i := range off {
+		want := Time(0)
+		switch {
+		case at(104) <= when[i] && when[i] < at(404):
+			want = at(104) - when[i]
+		case at(404) <= when[i] && when[i] < at(754):
+			want = Second
+		}
+		if off[i] != want {
+			t.Errorf("at %v the clock was off by %v, want %v", when[i], off[i], want)
+		}
+	}
+}
+
 // TestSlownessEndsWithItsFault: however slow, nothing waits longer than the
 // fault lasts, so that a healed world is not slow.
 func TestSlownessEndsWithItsFault(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 const (
 	nodes = 5
-	goal  = 40
+	goal  = 100
 )
 
 // storm builds the run of a seed: ten seconds of faults, ten seconds to recover.
@@ -32,7 +32,7 @@ func storm(seed netsim.Seed, hasty bool) netsimtest.Case[Counts] {
 				Jitter:  5 * netsim.Millisecond,
 				Loss:    netsim.Ratio{Num: 1, Den: 100},
 			},
-			Disk:      netsim.DiskModel{Sync: netsim.Range{Min: netsim.Millisecond, Max: 5 * netsim.Millisecond}},
+			Disk:      netsim.DiskModel{Sync: netsim.Range{Min: 5 * netsim.Millisecond, Max: 50 * netsim.Millisecond}},
 			Schedule:  swarm.Draw(seed),
 			ChaosEnd:  10 * netsim.Second,
 			End:       20 * netsim.Second,
