@@ -78,6 +78,9 @@ func newLocalStore(shared httpnode.Config, addresses []string) (*localStore, err
 		}
 		return nil, err
 	}
+	if err := localConfig(shared, addresses, 0).Check(); err != nil {
+		return nil, usageError{err}
+	}
 	for _, address := range addresses {
 		listener, err := net.Listen("tcp", address)
 		if err != nil {

@@ -1,0 +1,4 @@
+package main
+
+// buildFlags are those that the tests build the program with.
+var buildFlags []string
