@@ -70,15 +70,38 @@ func (s *Set) Len() int {
 	return n
 }
 
+// runEnd is the first slot from start on that is in the set if present is false, or not in it if
+// present is true; Slots if there is none.
+func (s *Set) runEnd(start int, present bool) int {
+	for start < Slots {
+		word := s.words[start/64]
+		if present {
+			word = ^word
+		}
+		if word >>= start % 64; word != 0 {
+			return start + bits.TrailingZeros64(word)
+		}
+		start += 64 - start%64
+	}
+	return Slots
+}
+
+// addRun puts the slots from start to end, exclusively, into the set.
+func (s *Set) addRun(start, end int) {
+	for start < end {
+		next := min(end, start+64-start%64)
+		s.words[start/64] |= (1<<(next-start) - 1) << (start % 64)
+		start = next
+	}
+}
+
 // AppendSet appends the set as the lengths of its alternating runs, absent slots first: a few bytes
 // for the contiguous sets of a fresh store.
 func AppendSet(buf []byte, s *Set) []byte {
 	for slot, present := 0, false; slot < Slots; present = !present {
-		start := slot
-		for slot < Slots && s.Has(Slot(slot)) == present {
-			slot++
-		}
-		buf = codec.AppendUint(buf, uint64(slot-start))
+		end := s.runEnd(slot, present)
+		buf = codec.AppendUint(buf, uint64(end-slot))
+		slot = end
 	}
 	return buf
 }
@@ -91,12 +114,10 @@ func ReadSet(r *codec.Reader) Set {
 		if run == 0 && (present || slot > 0) { // only the first run may be empty
 			r.Fail()
 		}
-		for ; run > 0; run-- {
-			if present {
-				s.Add(Slot(slot))
-			}
-			slot++
+		if present {
+			s.addRun(slot, slot+run)
 		}
+		slot += run
 	}
 	return s
 }
