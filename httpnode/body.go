@@ -53,7 +53,7 @@ func readBody(r *http.Request, buf []byte, limit int64) ([]byte, error) {
 }
 
 func discard(body io.Reader) error {
-	if _, err := io.CopyN(io.Discard, body, maxDiscarded); err != nil && err != io.EOF {
+	if _, err := io.CopyN(io.Discard, body, maxDiscarded); err != nil && !errors.Is(err, io.EOF) {
 		return errBodyBroken
 	}
 	return errBodyTooLarge

@@ -3,6 +3,7 @@ package httpnode
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -28,12 +29,14 @@ func (k *keys) get(w http.ResponseWriter, r *http.Request, params httprouter.Par
 	k.serve(w, r, core.Request{Op: wire.OpGet, Key: key(params)})
 }
 
+// Writes give the machine a key of its own: it is kept, and must not keep the whole request line with it.
+
 func (k *keys) delete(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-	k.serve(w, r, core.Request{Op: wire.OpDelete, Key: key(params)})
+	k.serve(w, r, core.Request{Op: wire.OpDelete, Key: strings.Clone(key(params))})
 }
 
 func (k *keys) put(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-	k.serve(w, r, core.Request{Op: wire.OpPut, Key: key(params)})
+	k.serve(w, r, core.Request{Op: wire.OpPut, Key: strings.Clone(key(params))})
 }
 
 // serve validates the request, asks the machine, and answers.

@@ -117,7 +117,8 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}()
 	err = n.await(ctx, served)
 	n.shutdown(server)
-	<-served
+	for range served { // it is closed once serving has ended
+	}
 	return errors.Join(err, n.Close())
 }
 

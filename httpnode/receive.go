@@ -41,7 +41,7 @@ func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Pa
 	}()
 	for {
 		frame, err := readFrame(r.Body, buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

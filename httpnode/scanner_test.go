@@ -3,6 +3,7 @@ package httpnode
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,7 +135,7 @@ func FuzzScanner(f *testing.F) {
 		var found [2]span
 		err := scanMembers(text, []string{"value", "causal-metadata"}, found[:])
 		if err != nil {
-			if err == errNesting || strings.HasPrefix(err.Error(), "duplicate member") || !utf8.Valid(text) {
+			if errors.Is(err, errNesting) || strings.HasPrefix(err.Error(), "duplicate member") || !utf8.Valid(text) {
 				return // encoding/json does not mind
 			}
 			var object map[string]json.RawMessage

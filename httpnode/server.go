@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Limits of the server. A request may take as long as the machine lets it wait, so the time for
-// reading one is well above that: the deadline runs on while the handler works.
+// Limits of the server. A request may take as long as the machine lets it wait, so the times for
+// reading and writing are well above that: both deadlines run on while the handler works.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 2 * time.Minute
+	writeTimeout      = 2 * time.Minute // from the end of the request's header
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 128 << 10
 )
@@ -30,6 +31,7 @@ func (n *Node) newServer() runningServer {
 			Handler:           n.handler,
 			ReadHeaderTimeout: readHeaderTimeout,
 			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			BaseContext:       func(net.Listener) context.Context { return ctx },

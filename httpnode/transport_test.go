@@ -2,6 +2,7 @@ package httpnode
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -227,11 +228,11 @@ func TestFrames(t *testing.T) {
 			t.Errorf("frame %d: %+v, %v", i, message, err)
 		}
 	}
-	if _, err := readFrame(r, buf); err != io.EOF {
+	if _, err := readFrame(r, buf); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v", err)
 	}
 	for _, bad := range []string{"\x00", "\x00\x00\x00\x01", "\x04\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x00\x02a"} {
-		if _, err := readFrame(strings.NewReader(bad), buf); err != errFrame {
+		if _, err := readFrame(strings.NewReader(bad), buf); !errors.Is(err, errFrame) {
 			t.Errorf("%q: %v", bad, err)
 		}
 		if buf.Cap() > 1<<10 {

@@ -54,7 +54,7 @@ func start(t *testing.T, address string, variables ...string) *process {
 		t.Fatal(err)
 	}
 	go func() {
-		p.command.Wait() // the state says how it ended
+		_ = p.command.Wait() // the state says how it ended
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
@@ -75,7 +75,7 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 
 // kill ends the process as a power failure would.
 func (p *process) kill() {
-	p.command.Process.Kill() // an error means that it has ended
+	_ = p.command.Process.Kill() // an error means that it has ended
 	<-p.ended
 }
 
