@@ -51,7 +51,7 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 	result.Operations = int(r.run.audits)
 	world, err := netsim.New(netsim.Config[Packet]{
 		Seed: netsim.Seed(seed), Names: r.run.names, Boot: r.run.boot,
-		Network: s.Network, Disk: s.Disk, Schedule: schedule,
+		Network: s.Network, Disk: s.disk(netsim.Seed(seed)), Schedule: schedule,
 		StartWithin: s.StartWithin, ChaosEnd: s.ChaosEnd, End: s.End,
 		Encode: encodePacket, Describe: describePacket, Trace: options.Trace,
 		Invariant: r.run.invariant,

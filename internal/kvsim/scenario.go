@@ -19,6 +19,9 @@ type Scenario struct {
 	Workload Workload
 	Network  netsim.Network
 	Disk     netsim.DiskModel
+	// SlowDisk takes the place of Disk in that share of the seeds.
+	SlowDisk  netsim.DiskModel
+	SlowDisks netsim.Ratio
 
 	// Faults draws the schedule; a Count of zero means none at all. Targets, Begin and End are
 	// filled in.
@@ -76,7 +79,9 @@ func Standard() Scenario {
 			Duplicate: netsim.Ratio{Num: 1, Den: 100},
 			Reorder:   true,
 		},
-		Disk:        netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 30 * netsim.Millisecond}},
+		Disk:        netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 12 * netsim.Millisecond}},
+		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 250 * netsim.Millisecond}},
+		SlowDisks:   netsim.Ratio{Num: 1, Den: 4},
 		StartWithin: 2 * netsim.Second,
 		Faults:      netsim.Swarm{Count: 12},
 		ChaosEnd:    60 * netsim.Second,
@@ -119,6 +124,14 @@ func (s *Scenario) names() []string {
 		names = append(names, fmt.Sprintf("c%d", i+1))
 	}
 	return names
+}
+
+// disk draws the disks of a seed.
+func (s *Scenario) disk(seed netsim.Seed) netsim.DiskModel {
+	if s.SlowDisks.Hits(seed.Draw("slow disks")) {
+		return s.SlowDisk
+	}
+	return s.Disk
 }
 
 // Schedule draws the faults of a seed.
