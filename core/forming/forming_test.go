@@ -201,6 +201,7 @@ func TestOneStoreForms(t *testing.T) {
 			"restart": func(t *rapid.T) { w.restart(who(t)) },
 			"crash":   func(t *rapid.T) { w.pledge(who(t), true) },
 			"wipe":    func(t *rapid.T) { w.wipe(who(t)) },
+			"settle":  func(*rapid.T) { w.settle() },
 			"":        w.check,
 		})
 		w.settle()
