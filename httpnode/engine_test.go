@@ -161,6 +161,46 @@ func TestAnswerOnCancel(t *testing.T) {
 	}
 }
 
+// TestTokenIsCopied has a machine that reuses the memory of tokens, as the real one does.
+func TestTokenIsCopied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		token := []byte("first")
+		var ids []core.RequestID
+		m := &fakeMachine{onStep: func(input core.Input, out *core.Output) {
+			copy(token, "ruins")
+			switch input.Kind {
+			case core.InputRequest:
+				ids = append(ids, input.Request.ID)
+			case core.InputMessage:
+				copy(token, "right")
+				out.Replies = append(out.Replies, core.Response{ID: ids[0], Status: wire.StatusFound, Token: token},
+					core.Response{ID: ids[1], After: 1, Status: wire.StatusFound, Token: token})
+				out.Position = 1
+			}
+		}}
+		log := new(lateLog)
+		n := fakeNode(t, m, Config{Log: log})
+		ruined := make(chan struct{})
+		var clients sync.WaitGroup
+		for range 2 {
+			clients.Go(func() {
+				c := n.engine.ask(context.Background(), core.Request{Op: wire.OpGet})
+				defer c.release()
+				<-ruined
+				if got := string(c.response.Token); got != "right" {
+					t.Errorf("token %q", got)
+				}
+			})
+			synctest.Wait()
+		}
+		n.engine.receive(heartbeat(1))
+		n.engine.wake()
+		log.advanced(1, nil)
+		close(ruined)
+		clients.Wait()
+	})
+}
+
 // TestTimer wants a step at each WakeAt, also when it moves forward or back.
 func TestTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

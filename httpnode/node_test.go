@@ -1,6 +1,7 @@
 package httpnode
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -8,12 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
 // realNode is a store of one node with the real machine.
@@ -248,6 +251,70 @@ func TestStopWithRequestWaiting(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("stopping took %v", took)
+	}
+}
+
+// TestStopFinishesRequests stops a node while a request waits for a peer, which answers then, over a new
+// connection.
+func TestStopFinishesRequests(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	waiting := make(chan core.RequestID, 1)
+	var id core.RequestID
+	m := &fakeMachine{onStep: func(input core.Input, out *core.Output) {
+		switch input.Kind {
+		case core.InputRequest:
+			id = input.Request.ID
+			waiting <- id
+		case core.InputMessage:
+			out.Replies = append(out.Replies, core.Response{ID: id, Status: wire.StatusNotFound, Token: []byte("T")})
+		}
+	}}
+	n, err := New(Config{Machine: core.Config{Address: address}, Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.start = func() error {
+		n.engine.start(m, 0)
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	var text []byte
+	var request sync.WaitGroup
+	request.Go(func() {
+		w, err := client.Get("http://" + address + "/key-value-store/x")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer w.Body.Close()
+		if text, err = io.ReadAll(w.Body); err != nil {
+			t.Error(err)
+		}
+	})
+	<-waiting
+	stop()
+	for !n.draining.Load() {
+		runtime.Gosched()
+	}
+	body, _ := appendFrame(nil, heartbeat(1))
+	w, err := client.Post("http://"+address+peerPath, "", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Body.Close()
+	request.Wait()
+	if want := `{"error":"Key does not exist","message":"Error in GET","doesExist":false,"causal-metadata":"T"}`; string(text) != want {
+		t.Errorf("the request in flight got %s", text)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -39,6 +39,7 @@ func TestScanMembers(t *testing.T) {
 		{"as deep as allowed", `{"value":` + nested(maxNesting) + `}`, nested(maxNesting), ""},
 		{"too deep", `{"value":` + nested(maxNesting+1) + `}`, "", "nested deeper than 10000 levels"},
 		{"same name at two levels", `{"value":{"value":1}}`, `{"value":1}`, ""},
+		{"same name inside and after", `{"value":[{"a":1}],"a":1}`, `[{"a":1}]`, ""},
 		{"same name in two objects", `{"value":[{"a":1},{"a":1}]}`, `[{"a":1},{"a":1}]`, ""},
 		{"duplicate", `{"value":1,"value":1}`, "", "duplicate member at byte 11"},
 		{"duplicate by escape", `{"value":1,"\u0076alue":1}`, "", "duplicate member at byte 11"},
