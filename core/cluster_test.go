@@ -49,6 +49,7 @@ type node struct {
 	skew     time.Duration
 	wake     time.Duration
 	manual   bool // syncs only when told to
+	paused   bool // neither wakes nor receives
 	log      [][]core.Record
 	durable  core.Position
 	sends    []core.Send // waiting for durability
@@ -233,7 +234,7 @@ func (c *cluster) settle() {
 	delivered := 0
 	for i := 0; i < len(c.inflight); {
 		e := c.inflight[i]
-		if e.in(c.held) {
+		if n := c.nodes[e.to]; e.in(c.held) || n != nil && n.paused {
 			i++
 			continue
 		}
@@ -252,7 +253,7 @@ func (c *cluster) advance(d time.Duration) {
 	for {
 		next, who := end, ""
 		for _, name := range c.names {
-			if n := c.nodes[name]; n.machine != nil && n.wake <= next {
+			if n := c.nodes[name]; n.machine != nil && !n.paused && n.wake <= next {
 				next, who = max(n.wake, c.now), name
 			}
 		}
@@ -263,7 +264,7 @@ func (c *cluster) advance(d time.Duration) {
 		c.step(who, core.Input{Kind: core.InputWake})
 		c.settle()
 		if c.now == end && c.nodes[who].wake > end {
-			if !slices.ContainsFunc(c.names, func(name string) bool { n := c.nodes[name]; return n.machine != nil && n.wake <= end }) {
+			if !slices.ContainsFunc(c.names, func(name string) bool { n := c.nodes[name]; return n.machine != nil && !n.paused && n.wake <= end }) {
 				break
 			}
 		}

@@ -106,3 +106,12 @@ func (s *script) cmdClock(d directive) { s.nodes[d.word(0)].skew = d.duration(d.
 
 // advance 3s: lets time pass.
 func (s *script) cmdAdvance(d directive) { s.cluster.advance(d.duration(d.word(0))) }
+
+// pause NODE: it neither wakes nor receives; what is sent to it stays under way.
+func (s *script) cmdPause(d directive) { s.nodes[d.word(0)].paused = true }
+
+// resume NODE: it wakes, and then receives.
+func (s *script) cmdResume(d directive) {
+	s.nodes[d.word(0)].paused = false
+	s.step(d.word(0), core.Input{Kind: core.InputWake})
+}

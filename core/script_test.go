@@ -95,6 +95,7 @@ func (s *script) handlers() map[string]func(directive) {
 	return map[string]func(directive){
 		"cluster": s.cmdCluster, "boot": s.cmdBoot, "crash": s.cmdCrash, "restart": s.cmdRestart, "wipe": s.cmdWipe,
 		"disk": s.cmdDisk, "sync": s.cmdSync, "clock": s.cmdClock, "advance": s.cmdAdvance,
+		"pause": s.cmdPause, "resume": s.cmdResume,
 
 		"hold": s.cmdHold, "release": s.cmdRelease, "cut": s.cmdCut, "heal": s.cmdHeal, "deliver": s.cmdDeliver, "drop": s.cmdDrop,
 		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace,
