@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -20,12 +22,10 @@ import (
 
 // BenchmarkServe compares GET and PUT on one node with the ceiling: a handler behind the same router
 // and server that returns a constant of the same size. The metric "of-ceiling" is the share of its
-// throughput that is reached; the load generator shares the processors with the server.
+// throughput that is reached. The two take turns, so that both see the same moods of the machine; the
+// load generator shares the processors with them.
 func BenchmarkServe(b *testing.B) {
-	const connections = 16 // for each processor
 	n := realNode(b, Config{})
-	put := rawRequest("PUT", "/key-value-store/key", `{"value":"0123456789","causal-metadata":""}`)
-	get := rawRequest("GET", "/key-value-store/key", "")
 	if w := do(n.Handler(), "PUT", "/key-value-store/key", `{"value":"0123456789"}`); w.Code != http.StatusCreated {
 		b.Fatal(w.Body)
 	}
@@ -38,57 +38,80 @@ func BenchmarkServe(b *testing.B) {
 		}
 	}
 	router.GET(keyPrefix+"*key", constant)
+	get := rawRequest("GET", "/key-value-store/key", "")
+	put := rawRequest("PUT", "/key-value-store/key", `{"value":"0123456789","causal-metadata":""}`)
+	b.Run("get", func(b *testing.B) { compare(b, n.Handler(), get, router, get) })
+	b.Run("put", func(b *testing.B) { compare(b, n.Handler(), put, router, get) })
+}
 
-	var ceiling float64 // nanoseconds per request
-	for _, test := range []struct {
-		name    string
-		handler http.Handler
-		request []byte
-	}{{"constant", router, get}, {"get", n.Handler(), get}, {"put", n.Handler(), put}} {
-		b.Run(test.name, func(b *testing.B) {
-			server := httptest.NewServer(test.handler)
-			defer server.Close()
-			address := server.Listener.Addr().String()
-			b.SetParallelism(connections)
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) { repeat(b, pb, address, test.request) })
-			each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-			b.ReportMetric(1e9/each, "req/s")
-			if test.name == "constant" {
-				ceiling = each
-			} else if ceiling > 0 {
-				b.ReportMetric(ceiling/each, "of-ceiling")
+// compare sends b.N requests to handler and as many to ceiling, in turns.
+func compare(b *testing.B, handler http.Handler, request []byte, ceiling http.Handler, constant []byte) {
+	const turns = 20
+	own, other := newLoad(b, handler, request), newLoad(b, ceiling, constant)
+	each := b.N/turns + 1
+	var took, ceilingTook time.Duration
+	for range turns {
+		ceilingTook += other.send(b, each)
+		took += own.send(b, each)
+	}
+	b.ReportMetric(float64(took.Nanoseconds())/float64(turns*each), "ns/op")
+	b.ReportMetric(float64(turns*each)/took.Seconds(), "req/s")
+	b.ReportMetric(float64(ceilingTook)/float64(took), "of-ceiling")
+}
+
+// load is a server with connections that send it one request again and again.
+type load struct {
+	request     []byte
+	connections []net.Conn
+	readers     []*bufio.Reader
+}
+
+func newLoad(b *testing.B, handler http.Handler, request []byte) *load {
+	const connections = 32
+	server := httptest.NewServer(handler)
+	b.Cleanup(server.Close)
+	l := &load{request: request}
+	for range connections {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { conn.Close() })
+		l.connections, l.readers = append(l.connections, conn), append(l.readers, bufio.NewReader(conn))
+	}
+	return l
+}
+
+// send sends n requests, spread over the connections.
+func (l *load) send(b *testing.B, n int) time.Duration {
+	begin := time.Now()
+	left := atomic.Int64{}
+	left.Store(int64(n))
+	var clients sync.WaitGroup
+	for i := range l.connections {
+		clients.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := l.connections[i].Write(l.request); err != nil {
+					b.Error(err)
+					return
+				}
+				if err := skipResponse(l.readers[i]); err != nil {
+					b.Error(err)
+					return
+				}
 			}
 		})
 	}
+	clients.Wait()
+	return time.Since(begin)
 }
 
 func rawRequest(method, path, body string) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: n\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
 }
 
-// repeat sends a request over one connection again and again. It reads just enough of a response to
-// find its end, so that most of the time is the server's.
-func repeat(b *testing.B, pb *testing.PB, address string, request []byte) {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		b.Error(err)
-		return
-	}
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	for pb.Next() {
-		if _, err := conn.Write(request); err != nil {
-			b.Error(err)
-			return
-		}
-		if err := skipResponse(r); err != nil {
-			b.Error(err)
-			return
-		}
-	}
-}
-
+// skipResponse reads just enough of a response to find its end, so that most of the time is the
+// server's.
 func skipResponse(r *bufio.Reader) error {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
@@ -180,9 +203,9 @@ func BenchmarkReplicated(b *testing.B) {
 		<-n.Ready()
 	}
 	b.Run("put", func(b *testing.B) {
-		b.SetParallelism(16)
-		request := rawRequest("PUT", "/key-value-store/key", `{"value":"0123456789","causal-metadata":""}`)
-		b.RunParallel(func(pb *testing.PB) { repeat(b, pb, view[0], request) })
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+		l := newLoad(b, nodes[0].Handler(), rawRequest("PUT", "/key-value-store/key", `{"value":"0123456789","causal-metadata":""}`))
+		b.ResetTimer()
+		took := l.send(b, b.N)
+		b.ReportMetric(float64(b.N)/took.Seconds(), "req/s")
 	})
 }

@@ -107,7 +107,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
 	if err := n.Start(); err != nil {
 		listener.Close()
-		return err
+		return errors.Join(err, n.Close())
 	}
 	server := n.newServer()
 	served := make(chan error, 1)
