@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -26,6 +27,9 @@ type exit struct{ code int }
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(800) // a run needs few megabytes: collecting them all the time costs a fifth of the speed
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second Ctrl-C kills
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -106,8 +106,9 @@ func describeFailure(b *strings.Builder, c *common, r *kvsim.Result) {
 		first = f.Name + ": " + first
 	}
 	fmt.Fprintf(b, "seed %d: %s\n", r.Seed, bad(first))
-	if f.Event != "" {
-		fmt.Fprintf(b, "\n  at %.3f s   %s\n", f.At.Duration().Seconds(), f.Event)
+	if f.At != 0 {
+		line := fmt.Sprintf("  at %.3f s   %s", f.At.Duration().Seconds(), f.Event)
+		b.WriteString("\n" + strings.TrimRight(line, " ") + "\n")
 	}
 	if rest = strings.Trim(rest, "\n"); rest != "" {
 		fmt.Fprintf(b, "\n%s\n", rest)

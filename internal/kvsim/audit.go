@@ -64,6 +64,7 @@ func (r *run) beginAudit() {
 		return
 	}
 	r.settled = true
+	r.goesOn = false // a run that has failed already has shown what it can
 	for _, promise := range settledPromises() {
 		if r.failure != nil {
 			return
@@ -77,13 +78,13 @@ func (r *run) beginAudit() {
 // settledPromises must hold some time after the world has healed.
 func settledPromises() []invariant {
 	return []invariant{
-		{"settled.all_formed", allFormed},
-		{"settled.every_operation_ended", everyOperationEnded},
-		{"settled.nothing_waits", nothingWaits},
-		{"settled.vectors_are_equal", vectorsAreEqual},
-		{"settled.vectors_are_complete", vectorsAreComplete},
-		{"settled.replicas_agree", replicasAgree},
-		{"settled.nothing_lost", nothingLost},
+		{name: "settled.all_formed", check: allFormed},
+		{name: "settled.every_operation_ended", check: everyOperationEnded},
+		{name: "settled.nothing_waits", check: nothingWaits},
+		{name: "settled.vectors_are_equal", check: vectorsAreEqual},
+		{name: "settled.vectors_are_complete", check: vectorsAreComplete},
+		{name: "settled.replicas_agree", check: replicasAgree},
+		{name: "settled.nothing_lost", check: nothingLost},
 	}
 }
 

@@ -171,17 +171,18 @@ func (c *client) conclude(now netsim.Clock, server int, answer *answer) {
 		how = unknown
 	}
 	number := c.finish(now, how)
-	r.answered(server, number, answer)
-	if r.failure != nil || r.isAudit(number) {
-		return
+	if !r.isAudit(number) { // before it is judged: the history tells a failure best
+		switch how {
+		case succeeded:
+			r.record(c.session, number, response, checker.Acknowledged)
+		case unknown:
+			r.record(c.session, number, nil, checker.Indeterminate)
+		case pending, refused, expired:
+		}
 	}
-	switch how {
-	case succeeded:
-		r.record(c.session, number, response, checker.Acknowledged)
+	r.answered(server, number, answer)
+	if how == succeeded && !r.stopped() && !r.isAudit(number) {
 		c.before, c.last = c.last, number
 		r.collected = append(r.collected, number)
-	case unknown:
-		r.record(c.session, number, nil, checker.Indeterminate)
-	case pending, refused, expired:
 	}
 }

@@ -18,6 +18,7 @@ type run struct {
 	invariants [moments][]invariant
 	waitLimit  int
 
+	world   *netsim.World[Packet]
 	seed    netsim.Seed
 	plan    []Operation // the workload, then the audit
 	audits  int32       // where the audit begins in plan
@@ -33,6 +34,7 @@ type run struct {
 	settled   bool     // the audit has begun
 	live      []uint64 // by shard: keys that are not deleted, as the audit found them
 	failure   *Failure // the first one
+	goesOn    bool     // the failure does not stop the run: what the sessions see next tells it better
 
 	// Working memory.
 	observed       observation
@@ -60,7 +62,7 @@ func newRun(s *Scenario) *run {
 
 // reset makes the run ready for a seed. A nil plan means the one that the seed draws.
 func (r *run) reset(seed netsim.Seed, plan []Operation) {
-	r.seed = seed
+	r.seed, r.world = seed, nil
 	if plan == nil {
 		r.plan = r.scenario.Workload.Plan(seed, r.scenario.Servers, r.keys, r.plan[:0])
 	} else {
@@ -90,7 +92,7 @@ func (r *run) reset(seed netsim.Seed, plan []Operation) {
 		r.sessions = append(r.sessions, clientName(i))
 	}
 	r.collected = r.collected[:0]
-	r.settled, r.failure, r.received = false, nil, nil
+	r.settled, r.failure, r.goesOn, r.received = false, nil, false, nil
 	r.arena.release()
 }
 
@@ -124,16 +126,17 @@ func (r *run) keyIndex(key string) int {
 	panic(fmt.Errorf("key %q is not one of the scenario's", key))
 }
 
-// judge applies the invariants of a moment; false: the run has failed.
+// judge applies the invariants of a moment; false: the run is to stop.
 func (r *run) judge(when moment, o observation) bool {
 	if r.failure != nil {
-		return false
+		return r.goesOn
 	}
 	r.observed = o
 	for i := range r.invariants[when] {
 		if err := r.invariants[when][i].check(r, &r.observed); err != nil {
 			r.fail(r.invariants[when][i].name, err.Error())
-			return false
+			r.goesOn = r.invariants[when][i].goesOn
+			return r.goesOn
 		}
 	}
 	return true

@@ -61,6 +61,7 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 		result.Failure, result.Verdict = r.run.failure, Violated
 		return result
 	}
+	r.run.world = world
 	violation := world.Run()
 	result.Failure = r.run.conclude(violation)
 	result.Verdict = Holds
@@ -78,19 +79,26 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 
 // invariant stops the world at the first failure.
 func (r *run) invariant(w *netsim.World[Packet]) error {
-	if w.Events() > r.scenario.MaxEvents && r.failure == nil {
+	if w.Events() > r.scenario.MaxEvents {
+		r.goesOn = false
 		r.fail("world.is_quiet", fmt.Sprintf("%d events by %v: messages breed messages", w.Events(), w.Now()))
 	}
-	if r.failure != nil {
+	if r.stopped() {
 		return r.failure
 	}
 	return nil
 }
 
+// stopped tells whether a failure stops the run.
+func (r *run) stopped() bool { return r.failure != nil && !r.goesOn }
+
 // fail notes the first failure of a run.
 func (r *run) fail(name, explanation string) {
 	if r.failure == nil {
 		r.failure = &Failure{Kind: r.phase(), Name: name, Explanation: explanation}
+		if r.world != nil {
+			r.failure.At = r.world.Now()
+		}
 	}
 }
 
@@ -116,7 +124,9 @@ func (r *run) conclude(violation error) *Failure {
 				f = &Failure{Kind: KindInvariant, Name: "world", Explanation: stopped.Err.Error()}
 			}
 		}
-		f.At, f.Event = stopped.At, stopped.Event
+		if f.At == stopped.At || f.At == 0 { // else the run went on for a while
+			f.At, f.Event = stopped.At, stopped.Event
+		}
 		r.failure = f
 	}
 	if causal := r.checkHistory(); causal != nil {

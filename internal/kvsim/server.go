@@ -170,7 +170,6 @@ func appendRecords(buf []byte, records []core.Record) []byte {
 	for i := range records {
 		r := &records[i]
 		buf = codec.AppendBytes(buf, r.Key)
-		buf = codec.AppendBool(buf, r.Delete)
 		buf = codec.AppendBytes(buf, r.Value)
 	}
 	return buf
@@ -179,7 +178,7 @@ func appendRecords(buf []byte, records []core.Record) []byte {
 // readRecords appends the records of one step as appendRecords wrote them. They share its memory.
 func readRecords(step []byte, records []core.Record) []core.Record {
 	for r := codec.NewReader(step); r.Remaining() > 0; {
-		record := core.Record{Key: r.Bytes(), Delete: r.Bool(), Value: r.Bytes()}
+		record := core.Record{Key: r.Bytes(), Value: r.Bytes()}
 		if r.Err() != nil {
 			panic("the disk returned what was never written")
 		}

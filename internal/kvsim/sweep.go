@@ -62,7 +62,7 @@ func (s *Sweep) Verdict() Verdict {
 	return Holds
 }
 
-// RunSweep runs a range of seeds until all are done or the context is.
+// RunSweep runs a range of seeds until all are done or the context is, but at least one per worker.
 func RunSweep(ctx context.Context, scenario Scenario, options SweepOptions) Sweep {
 	total := Sweep{Scenario: scenario.Name, First: options.First, Last: options.Last}
 	var (
@@ -74,7 +74,7 @@ func RunSweep(ctx context.Context, scenario Scenario, options SweepOptions) Swee
 	for range max(1, options.Workers) {
 		group.Go(func() {
 			runner := NewRunner(scenario)
-			for ctx.Err() == nil {
+			for first := true; first || ctx.Err() == nil; first = false { // even an interrupted sweep has something to say
 				offset := next.Add(1) - 1
 				if offset > span || options.Last < options.First {
 					return

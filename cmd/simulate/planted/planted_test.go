@@ -1,70 +1,33 @@
-//go:build !js && !wasip1
-
-package kvsim
+package planted
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sequitur-kv/sequitur/internal/kvsim"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // plantedWithin is how many seeds may pass before a planted bug is found.
 const plantedWithin = 2000
 
-// overlay writes the target of a file in testdata/planted with its change made, and returns the
-// overlay for the go command.
-func overlay(t *testing.T, name, dir string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, ok1 := strings.Cut(string(text), "\nfile ")
-	target, rest, ok2 := strings.Cut(rest, "\nold\n")
-	old, replacement, ok3 := strings.Cut(rest, "new\n")
-	if !ok1 || !ok2 || !ok3 {
-		t.Fatalf("%s has no file, old and new", name)
-	}
-	target, err = filepath.Abs(filepath.Join(root, target))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), old); n != 1 {
-		t.Fatalf("%s: its old text occurs %d times in %s, want once", name, n, target)
-	}
-	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), old, replacement, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	data, err := json.Marshal(map[string]map[string]string{"Replace": {target: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 // build makes the simulator with a change.
-func build(t *testing.T, planted string) string {
+func build(t *testing.T, change string) string {
 	t.Helper()
 	dir := t.TempDir()
+	overlay, err := Overlay(root, change, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	binary := filepath.Join(dir, "simulate.exe")
-	command := exec.CommandContext(context.Background(), "go", "build", "-overlay", overlay(t, planted, dir), "-o", binary, "./cmd/simulate")
+	command := exec.CommandContext(context.Background(), "go", "build", "-overlay", overlay, "-o", binary, "./cmd/simulate")
 	command.Dir = root
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -89,7 +52,7 @@ func simulate(t *testing.T, binary string, into any, args ...string) int {
 
 func plantedFiles(t *testing.T) (bugs, constants []string) {
 	t.Helper()
-	names, err := filepath.Glob("testdata/planted/*.txt")
+	names, err := filepath.Glob("testdata/*.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +100,7 @@ func TestChangedConstants(t *testing.T) {
 	for _, name := range constants {
 		binary := build(t, name)
 		const seeds = 20
-		same, runner := 0, NewRunner(Standard())
+		same, runner := 0, kvsim.NewRunner(kvsim.Standard())
 		for seed := range uint64(seeds) {
 			var changed struct{ Digest string }
 			simulate(t, binary, &changed, "run", "--seed", fmt.Sprint(seed))
