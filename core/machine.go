@@ -66,7 +66,7 @@ type Machine struct {
 	claimed  causal.Vector // what of have is durable
 	streams  []stream      // of the siblings, by replica
 	copy     *transfer     // the copy under way, nil for none
-	copies   uint64        // counter of copies
+	copies   uint64        // number of the last copy, not used by an earlier boot
 
 	counter    uint64   // of forwards
 	reserved   uint64   // counters up to here may be used without a record,
@@ -125,6 +125,7 @@ func New(config Config, records []Record, position Position) (*Machine, error) {
 	}
 	m.founder.Address = config.Address
 	m.boot = m.random.Uint64() | 1
+	m.copies = m.boot >> 1 // an answer to a pull of an earlier boot must find no copy: what that boot had may be lost
 	if err := m.restore(records); err != nil {
 		return nil, err
 	}
