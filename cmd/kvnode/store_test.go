@@ -19,7 +19,7 @@ func TestStore(t *testing.T) {
 		test func(*testing.T, *cluster)
 	}{
 		{"keys", testKeys}, {"values", testValues}, {"key bytes", testKeyBytes}, {"tokens", testTokens},
-		{"causal reads", testCausalReads}, {"view and shards", testViewAndShards}, {"bad input", testBadInput},
+		{"causal reads", testCausalReads}, {"sessions", testSessions}, {"view and shards", testViewAndShards}, {"bad input", testBadInput},
 		{"administration", testAdministration}, {"peers", testPeerEndpoint},
 		{"frozen node", testFrozenNode}, {"lost memory", testLostMemory}, {"all peers stopped", testPeersStopped},
 	} {
