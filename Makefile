@@ -1,5 +1,6 @@
 # Everything needs only Go and make; test-wasm needs Node as well, race a C
-# compiler. Tools are built at pinned versions into bin/, which git ignores.
+# compiler, test-docker a Docker engine. Tools are built at pinned versions into
+# bin/, which git ignores.
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -14,10 +15,10 @@ BENCHTIME ?= 1s
 SEEDS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm bench sweep fuzz cover clean
+.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench sweep fuzz cover clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## start a store on this machine, use it, print its real answers
 	./scripts/demo
@@ -50,6 +51,9 @@ test-386: ## run all tests on a 32-bit platform
 
 test-wasm: bin/wazero ## run the portable tests natively, under wazero and in Node
 	./scripts/test-wasm $(PORTABLE)
+
+test-docker: ## build the image, test real containers (about three minutes)
+	go test -tags docker -count=1 -timeout 10m -v ./internal/dockertest
 
 bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s)
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

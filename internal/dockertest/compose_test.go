@@ -1,0 +1,85 @@
+//go:build docker
+
+package dockertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// composeCommand finds the program that understands compose.yaml: the old one
+// if it is there, because whatever it understands the new one does as well.
+func composeCommand(t *testing.T) []string {
+	t.Helper()
+	for _, candidate := range [][]string{{"docker-compose"}, {"docker", "compose"}} {
+		if exec.Command(candidate[0], append(candidate[1:], "version")...).Run() == nil {
+			return candidate
+		}
+	}
+	t.Fatal("neither docker-compose nor docker compose is installed; install one of them, e.g. the package docker-compose")
+	return nil
+}
+
+// TestCompose starts the store of compose.yaml, on other ports.
+func TestCompose(t *testing.T) {
+	compose := composeCommand(t)
+	variables := []string{"KV_IMAGE=" + rig.image, "DOCKER_BUILDKIT=0", "COMPOSE_DOCKER_CLI_BUILD=0"}
+	var urls []string
+	for i := range nodes {
+		port := freePort(t)
+		urls = append(urls, fmt.Sprintf("http://127.0.0.1:%d", port))
+		variables = append(variables, fmt.Sprintf("NODE%d_PORT=%d", i+1, port))
+	}
+	run := func(ctx context.Context, args ...string) (string, error) {
+		args = append(append(compose[1:len(compose):len(compose)], "--project-name", rig.prefix), args...)
+		c := exec.CommandContext(ctx, compose[0], args...)
+		c.Dir, c.Env = rig.root, append(os.Environ(), variables...)
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	must := func(args ...string) string {
+		t.Helper()
+		out, err := run(rig.ctx, args...)
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", strings.Join(compose, " "), args, err, lastLines(out))
+		}
+		return out
+	}
+	t.Cleanup(func() {
+		if out, err := run(context.WithoutCancel(rig.ctx), "down", "--volumes"); err != nil {
+			t.Errorf("down: %v\n%s", err, out)
+		}
+	})
+	if out := must("config"); strings.Count(out, "SOCKET_ADDRESS:") != nodes || strings.Count(out, "image: "+rig.image) != nodes {
+		t.Errorf("config prints\n%s", out)
+	}
+	must("up", "--detach", "--no-build")
+
+	const all = "node1:8085,node2:8085,node3:8085,node4:8085,node5:8085,node6:8085"
+	c := newClient(rig.ctx)
+	for _, url := range urls {
+		c.until(t, 20*time.Second, url, viewPath, func(a answer) bool { return a.members["view"] == all })
+	}
+	put := c.ask(t, urls[0], "PUT", keysPath+"greeting", `{"value":"hello","causal-metadata":""}`)
+	for _, url := range urls {
+		if a := c.ask(t, url, "GET", keysPath+"greeting", "", tokenHeader, put.token()); a.members["value"] != "hello" {
+			t.Errorf("GET at %s: %v", url, a)
+		}
+	}
+	// The name of a stopped container is gone from the network as well.
+	must("stop", "node3")
+	left := strings.Replace(all, "node3:8085,", "", 1)
+	for i, url := range urls {
+		if i != 2 {
+			c.until(t, viewTime, url, viewPath, func(a answer) bool { return a.members["view"] == left })
+		}
+	}
+	if a := c.ask(t, urls[1], "PUT", keysPath+"greeting", `{"value":"hello again"}`, tokenHeader, put.token()); a.status != 200 {
+		t.Errorf("PUT without node 3: %v", a)
+	}
+}
