@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // testSessions has sessions that share keys, change node with every request and carry their token.
-// Values count up within a session, so that a step back is seen.
+// Values count up within a session, so that a step back is seen. Meanwhile processes are frozen for a moment,
+// one after another: a node that wakes up answers requests before it has heard what happened.
 func testSessions(t *testing.T, c *cluster) {
-	const sessions, operations, shared = 8, 150, 4
+	const sessions, operations, shared = 8, 300, 4
 	var running sync.WaitGroup
 	for session := range sessions {
 		running.Go(func() {
@@ -49,5 +52,28 @@ func testSessions(t *testing.T, c *cluster) {
 			}
 		})
 	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		c.freezeInTurn(t, stop)
+	}()
 	running.Wait()
+	close(stop)
+	<-stopped
+}
+
+func (c *cluster) freezeInTurn(t *testing.T, stop <-chan struct{}) {
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for i := 0; ; i++ {
+		p := c.processes[i%len(c.processes)]
+		p.signal(t, syscall.SIGSTOP)
+		<-ticker.C
+		p.signal(t, syscall.SIGCONT)
+		select {
+		case <-ticker.C:
+		case <-stop:
+			return
+		}
+	}
 }

@@ -4,9 +4,7 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -294,110 +292,4 @@ func testPeerEndpoint(t *testing.T, c *cluster) {
 	c.want(t, 0, "POST", "/sequitur/peer", "\x00\x00\x00\x02\x63\x01", 400,
 		`{"error":"The peer speaks version 99 of the peer protocol, this node version 1; run the same release everywhere","message":"Error in POST"}`)
 	c.want(t, 0, "GET", "/sequitur/peer", "", 405, `{"error":"*","message":"Error in GET"}`)
-}
-
-func (c *cluster) viewWithout(gone ...int) string {
-	var left []string
-	for i, address := range c.addresses {
-		out := false
-		for _, g := range gone {
-			out = out || g == i
-		}
-		if !out {
-			left = append(left, address)
-		}
-	}
-	return strings.Join(left, ",")
-}
-
-func (c *cluster) untilView(t *testing.T, i int, view string) {
-	t.Helper()
-	c.until(t, 10*time.Second, i, "GET", viewPath, "", func(r result) bool { return r.members["view"] == view })
-}
-
-// testFrozenNode stops a process without its knowledge, and lets it go on.
-func testFrozenNode(t *testing.T, c *cluster) {
-	const frozen = 1
-	first, second := keysIn(t, c, "frozen-")
-	c.processes[frozen].signal(t, syscall.SIGSTOP)
-	for i := range c.addresses {
-		if i != frozen {
-			c.untilView(t, i, c.viewWithout(frozen))
-		}
-	}
-	put := c.ask(t, 0, "PUT", keysPath+first, `{"value":"meanwhile"}`)
-	put = c.ask(t, 4, "PUT", keysPath+second, `{"value":"meanwhile"}`, "X-Causal-Metadata", put.token())
-	if put.status != 200 {
-		t.Errorf("PUT without a replica: %v", put)
-	}
-	c.processes[frozen].signal(t, syscall.SIGCONT)
-	for i := range c.addresses {
-		c.untilView(t, i, c.viewWithout())
-	}
-	for _, key := range []string{first, second} {
-		if got := c.ask(t, frozen, "GET", keysPath+key, "", "X-Causal-Metadata", put.token()); got.members["value"] != "meanwhile" {
-			t.Errorf("GET %s at the node that was frozen: %v", key, got)
-		}
-	}
-}
-
-// testLostMemory kills a node, which keeps nothing on disk, and starts it again.
-func testLostMemory(t *testing.T, c *cluster) {
-	const lost = 2
-	put := c.ask(t, lost, "PUT", keysPath+"kept", `{"value":"by the others"}`)
-	for i := range 2 {
-		c.until(t, 10*time.Second, i, "GET", keysPath+"kept", "", func(r result) bool { return r.status == 200 })
-	}
-	c.processes[lost].kill()
-	c.untilView(t, 0, c.viewWithout(lost))
-	c.start(t, lost)
-	c.until(t, 10*time.Second, lost, "GET", keysPath+"kept", "", func(r result) bool {
-		sentence, _ := r.members["error"].(string)
-		return r.status == 503 && strings.Contains(sentence, "memory")
-	})
-	for _, path := range []string{viewPath, shardsPath + "shard-ids", keysPath + "x"} {
-		c.want(t, lost, "GET", path, "", 503, `{"error":"*","message":"Error in GET"}`)
-	}
-	c.want(t, lost, "GET", "/healthz", "", 200, `{"message":"OK"}`)
-	c.untilView(t, 0, c.viewWithout(lost))
-	for i := range c.addresses {
-		if i != lost {
-			got := c.ask(t, i, "GET", keysPath+"kept", "", "X-Causal-Metadata", put.token())
-			if got.members["value"] != "by the others" {
-				t.Errorf("GET at node %d: %v", i+1, got)
-			}
-		}
-	}
-	c.processes[lost].terminate(t)
-}
-
-// testPeersStopped leaves one node alone.
-func testPeersStopped(t *testing.T, c *cluster) {
-	const lost = 2 // has ended before
-	first, second := keysIn(t, c, "alone-")
-	token := c.ask(t, 0, "PUT", keysPath+first, `{"value":"before"}`).token()
-	for i := 1; i < 6; i++ {
-		if i != lost {
-			c.processes[i].terminate(t)
-		}
-	}
-	begin := time.Now()
-	put := c.ask(t, 0, "PUT", keysPath+first, `{"value":"alone"}`, "X-Causal-Metadata", token)
-	if took := time.Since(begin); put.status != 200 || took > time.Second {
-		t.Errorf("PUT with all peers unreachable: %v after %v", put, took)
-	}
-	c.untilView(t, 0, c.addresses[0])
-	c.want(t, 0, "GET", keysPath+first, "", 200, `{"message":"Retrieved successfully","causal-metadata":"`+put.token()+`","value":"alone","shard-id":"1","doesExist":true}`)
-	for _, method := range []string{"GET", "PUT", "DELETE"} {
-		begin := time.Now()
-		c.want(t, 0, method, keysPath+second, `{"value":1}`, 503, `{"error":"Shard is down","message":"Error in `+method+`"}`)
-		if took := time.Since(begin); took > 100*time.Millisecond {
-			t.Errorf("%s of a key whose shard is down took %v", method, took)
-		}
-	}
-	c.want(t, 0, "GET", shardsPath+"shard-id-key-count/2", "", 503, `{"error":"Shard is down","message":"Error in GET"}`)
-	c.processes[0].terminate(t)
-	if _, err := c.try(0, http.MethodGet, "/healthz", ""); err == nil {
-		t.Error("a node that has ended answers")
-	}
 }
