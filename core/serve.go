@@ -180,6 +180,7 @@ func (m *Machine) question(c *call, id shard.ID) {
 			return
 		}
 		response.Shard = id
+	default: // about a key
 	}
 	m.out.Replies = append(m.out.Replies, response)
 }
