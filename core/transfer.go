@@ -16,7 +16,7 @@ type transfer struct {
 	want   causal.Dot // why it was begun
 	due    time.Duration
 	asked  int           // times that the next part was asked for
-	have   causal.Vector // what the source need not send
+	have   causal.Vector // what the source need not send: durable, or the pull would have to wait for the disk
 	boot   uint64
 	cursor uint64
 	to     causal.Vector
@@ -42,7 +42,7 @@ func (m *Machine) pull(missing causal.Dot, preferred int) {
 		return
 	}
 	m.copies++
-	m.copy = &transfer{id: m.copies, source: source, want: missing, have: m.store.Have().Clone()}
+	m.copy = &transfer{id: m.copies, source: source, want: missing, have: m.claimed.Clone()}
 	m.pullPart()
 }
 
