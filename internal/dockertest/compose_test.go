@@ -55,8 +55,11 @@ func TestCompose(t *testing.T) {
 			t.Errorf("down: %v\n%s", err, out)
 		}
 	})
-	if out := must("config"); strings.Count(out, "SOCKET_ADDRESS:") != nodes || strings.Count(out, "image: "+rig.image) != nodes {
-		t.Errorf("config prints\n%s", out)
+	out := must("config")
+	for _, want := range []string{"context: " + rig.root, "image: " + rig.image, "SOCKET_ADDRESS:", "SHARD_COUNT:"} {
+		if strings.Count(out, want) != nodes {
+			t.Errorf("config has no %d times %q:\n%s", nodes, want, out)
+		}
 	}
 	must("up", "--detach", "--no-build")
 

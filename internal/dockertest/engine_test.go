@@ -57,6 +57,8 @@ func command(ctx context.Context, name string, args ...string) (string, error) {
 	var stdout, stderr strings.Builder
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir, c.Stdout, c.Stderr = "../..", &stdout, &stderr
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) } // which docker tells the engine
+	c.WaitDelay = 10 * time.Second
 	c.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // whoever has no BuildKit must be able to build, too
 	if err := c.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%s %s: %w\n%s\n%s", name, strings.Join(args, " "), err, lastLines(stdout.String()), lastLines(stderr.String()))

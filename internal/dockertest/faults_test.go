@@ -3,6 +3,7 @@
 package dockertest
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -123,11 +124,13 @@ const stopTime = 2 * time.Second
 // stop sends SIGTERM to a container, and wants exit code 0 in time.
 func (e *engine) stop(t *testing.T, name string) {
 	t.Helper()
+	patience, cancel := context.WithTimeout(e.ctx, 5*stopTime)
+	defer cancel()
 	begin := time.Now()
 	e.docker(t, "kill", "--signal=TERM", name)
-	code := e.docker(t, "wait", name)
-	if took := time.Since(begin); code != "0" || took > stopTime {
-		t.Errorf("%s ended with code %s, %v after SIGTERM", name, code, took)
+	code, err := command(patience, "docker", "wait", name)
+	if took := time.Since(begin); err != nil || code != "0" || took > stopTime {
+		t.Errorf("%s ended with code %q (error: %v), %v after SIGTERM", name, code, err, took)
 	} else {
 		t.Logf("%s ended %.2f s after SIGTERM", name, took.Seconds())
 	}

@@ -34,7 +34,8 @@ func (e *engine) buildImage() error {
 	steps, err := command(e.ctx, "docker", "build", "--force-rm", "-t", e.image, ".")
 	// Also when the build failed: what it made until then shall go. The tag goes
 	// first, and what only it holds on to.
-	e.images = append(append(e.images, intermediate(steps, before)...), e.image)
+	e.images = append(append(e.images, madeIn(steps, imageLine, before)...), e.image)
+	e.containers = append(e.containers, madeIn(steps, containerLine, "")...)
 	if err != nil {
 		return err
 	}
@@ -42,13 +43,18 @@ func (e *engine) buildImage() error {
 	return nil
 }
 
-var imageID = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
+// What the legacy builder prints of the things that it makes for its steps.
+var (
+	imageLine     = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
+	containerLine = regexp.MustCompile(`(?m)^ ---> Running in ([0-9a-f]{12})$`)
+)
 
-// intermediate finds the ids of images that a build has made for its steps.
-func intermediate(steps, before string) []string {
+// madeIn finds the ids of things that a build has made and that did not exist
+// before.
+func madeIn(steps string, line *regexp.Regexp, before string) []string {
 	existed := strings.Fields(before)
 	var ids []string
-	for _, match := range imageID.FindAllStringSubmatch(steps, -1) {
+	for _, match := range line.FindAllStringSubmatch(steps, -1) {
 		if !slices.Contains(existed, match[1]) && !slices.Contains(ids, match[1]) {
 			ids = append(ids, match[1])
 		}
