@@ -16,6 +16,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -88,6 +89,8 @@ type script struct {
 	spoiled map[string]string // token texts that no node gave
 	traced  map[string]bool   // kinds of messages whose delivery is printed although they are hidden by default
 	reached map[core.Probe]int
+
+	transfers map[view.LifeID][]uint64 // ids of the copies that a life asked for
 }
 
 // handlers lists the commands by group. Each group has a file of its own.
@@ -130,6 +133,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 // reset begins anew with count nodes, all of which boot at once.
 func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)) {
 	s.ids, s.labels, s.spoiled = map[string]core.RequestID{}, map[core.RequestID]string{}, map[string]string{}
+	s.transfers = map[view.LifeID][]uint64{}
 	if s.reached == nil {
 		s.reached, s.traced = map[core.Probe]int{}, map[string]bool{}
 	}

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,13 +35,13 @@ func (s *script) describe(m *wire.Message) string {
 	case *wire.Batch:
 		return fmt.Sprintf("batch %d.(%d,%d]: %s", b.Replica, b.From, b.To, describeVersions(b.Writes))
 	case *wire.Pull:
-		text := fmt.Sprintf("pull #%d beyond %s", b.Transfer, b.Have)
+		text := fmt.Sprintf("pull #%d beyond %s", s.transfer(m.From, b.Transfer), b.Have)
 		if b.Cursor != 0 {
 			text += fmt.Sprintf(", from %d on", b.Cursor)
 		}
 		return text
 	case *wire.State:
-		return describeState(b)
+		return fmt.Sprintf("state #%d%s", s.transfer(m.To, b.Transfer), describeState(b))
 	case *wire.Forward:
 		return describeForward(b)
 	case *wire.Reply:
@@ -50,10 +51,20 @@ func (s *script) describe(m *wire.Message) string {
 	}
 }
 
+// transfer numbers the copies that a life asks for from 1; their ids proper are random.
+func (s *script) transfer(requester view.LifeID, id uint64) int {
+	i := slices.Index(s.transfers[requester], id)
+	if i < 0 {
+		i = len(s.transfers[requester])
+		s.transfers[requester] = append(s.transfers[requester], id)
+	}
+	return i + 1
+}
+
 func describeState(b *wire.State) string {
-	text := fmt.Sprintf("state #%d", b.Transfer)
+	text := ""
 	if b.First {
-		text += " up to " + b.To.String()
+		text = " up to " + b.To.String()
 	}
 	text += ": " + describeVersions(b.Versions)
 	if !b.Last {
