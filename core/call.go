@@ -71,8 +71,8 @@ func (m *Machine) waitListOf(replica causal.ReplicaID) *waitList {
 type result struct {
 	status  Status
 	value   []byte
-	context causal.Context // of the version read, written or deleted
-	dot     causal.Dot     // likewise
+	context causal.Packed // of the version read, written or deleted
+	dot     causal.Dot    // likewise
 	count   uint64
 	after   Position // of all state that the result reveals
 	reason  string
@@ -165,7 +165,7 @@ func (m *Machine) answer(c *call, r result) {
 	}
 	response := Response{
 		ID: c.request, After: r.after, Status: r.status, Value: r.value, Shard: c.shard,
-		Dot: r.dot, Count: r.count, Reason: r.reason, Clock: r.context.Clock,
+		Dot: r.dot, Count: r.count, Reason: r.reason, Clock: r.context.Clock(),
 	}
 	if r.status.Succeeded() && c.op.OnKey() {
 		response.Token = m.token(c.context, r.context)
@@ -174,10 +174,10 @@ func (m *Machine) answer(c *call, r result) {
 }
 
 // token is the text of the union of what a request depended on and what it met.
-func (m *Machine) token(request, met causal.Context) []byte {
+func (m *Machine) token(request causal.Context, met causal.Packed) []byte {
 	m.reply.Epoch, m.reply.Clock, m.reply.Vector = 0, 0, m.reply.Vector[:0]
 	m.reply.Merge(request)
-	m.reply.Merge(met)
+	met.MergeInto(&m.reply)
 	start := len(m.out.text)
 	m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
 	return m.out.text[start:len(m.out.text):len(m.out.text)]

@@ -85,6 +85,7 @@ type Machine struct {
 	// Working memory.
 	current call
 	reply   causal.Context
+	minted  causal.Context
 	scratch []byte
 	spare   causal.Vector
 	vector  causal.Vector

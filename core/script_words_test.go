@@ -123,7 +123,7 @@ func describeVersion(v *store.Version) string {
 	}
 	text += " (" + v.Dot.String()
 	var others causal.Vector
-	for _, dot := range v.Context.Vector {
+	for dot := range v.Context.Dots {
 		if dot.Replica != v.Dot.Replica {
 			others = append(others, dot)
 		}

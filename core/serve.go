@@ -75,14 +75,14 @@ func (m *Machine) execute(c *call) {
 func (m *Machine) write(c *call, status Status) {
 	dot := causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica) + 1}
 	floor := max(m.clock.Highest(), c.context.Clock)
-	context := c.context.Clone()
-	context.Epoch = m.configuration.Epoch
+	context := &m.minted
+	context.Epoch, context.Vector = m.configuration.Epoch, append(context.Vector[:0], c.context.Vector...)
 	context.Clock = m.clock.Next(m.wall, c.context.Clock)
 	context.Vector = context.Vector.Raise(dot)
 	if context.Clock.Millis() > m.wall && context.Clock == floor+1 {
 		m.probe(ProbeClockFloor)
 	}
-	v := &store.Version{Key: c.key, Dot: dot, Context: context, Value: c.value, Deleted: c.op == wire.OpDelete}
+	v := &store.Version{Key: c.key, Dot: dot, Context: causal.Pack(*context), Value: c.value, Deleted: c.op == wire.OpDelete}
 	position := m.change()
 	m.store.Apply(v, uint64(position))
 	m.recordVersion(v)

@@ -116,7 +116,7 @@ func (m *Machine) applyBatch(b *wire.Batch) bool {
 		if m.store.Have().Covers(v.Dot) {
 			continue
 		}
-		for _, dot := range v.Context.Vector {
+		for dot := range v.Context.Dots {
 			if dot.Replica == b.Replica || m.configuration.ShardOf(dot.Replica) != m.home.ID || m.store.Have().Covers(dot) {
 				continue
 			}

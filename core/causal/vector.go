@@ -119,18 +119,27 @@ func AppendVector(buf []byte, v Vector) []byte {
 // ReadVector reads what AppendVector wrote into the memory of into, which may be nil.
 func ReadVector(r *codec.Reader, into Vector) Vector {
 	into = into[:0]
-	last := uint64(0)
+	last := ReplicaID(0)
 	for n := r.Count(2); n > 0; n-- {
-		step := r.UintMax(1<<32 - 1)
-		seq := r.Uint()
-		last += step
-		if step == 0 || seq == 0 || last > 1<<32-1 {
-			r.Fail()
-			return nil
-		}
-		into = append(into, Dot{Replica: ReplicaID(last), Seq: seq})
+		dot := readDot(r, last)
+		last = dot.Replica
+		into = append(into, dot)
+	}
+	if r.Err() != nil {
+		return nil
 	}
 	return into
+}
+
+// readDot reads the next dot of a vector, after one of the replica last.
+func readDot(r *codec.Reader, last ReplicaID) Dot {
+	replica := uint64(last) + r.UintMax(1<<32-1)
+	seq := r.Uint()
+	if replica == uint64(last) || replica > 1<<32-1 || seq == 0 {
+		r.Fail()
+		return Dot{}
+	}
+	return Dot{Replica: ReplicaID(replica), Seq: seq}
 }
 
 // Context is what a version or a session depends on: the newest configuration epoch and the highest

@@ -67,6 +67,9 @@ func (r *Reader) Close() error {
 	return r.Err()
 }
 
+// After returns what was read since the reader was as in start; it aliases the input.
+func (r *Reader) After(start Reader) []byte { return start.rest[:len(start.rest)-len(r.rest)] }
+
 // Remaining is the number of unread bytes.
 func (r *Reader) Remaining() int { return len(r.rest) }
 

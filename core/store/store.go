@@ -230,7 +230,7 @@ func (s *Store) Part(cursor uint64, from causal.Vector, size int) (versions []Ve
 		}
 		v := &a.entry.version
 		versions = append(versions, *v)
-		size -= len(v.Key) + len(v.Value) + 16*len(v.Context.Vector) + 32
+		size -= len(v.Key) + len(v.Value) + len(v.Context) + 32
 	}
 	return versions, s.next, true
 }

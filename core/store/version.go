@@ -16,19 +16,19 @@ import (
 type Version struct {
 	Key     string
 	Dot     causal.Dot
-	Context causal.Context // what the write follows, itself included; its clock is that of the write
-	Value   []byte         // JSON text; nil for a tombstone
+	Context causal.Packed // what the write follows, itself included; its clock is that of the write
+	Value   []byte        // JSON text; nil for a tombstone
 	Deleted bool
 }
 
 // Clock is the hybrid time of the write.
-func (v *Version) Clock() hlc.Time { return v.Context.Clock }
+func (v *Version) Clock() hlc.Time { return v.Context.Clock() }
 
 // Compare orders the versions of a key: last writer wins by (clock, replica, sequence number). The
 // clock grows along causality, so this refines causal order.
 func (v *Version) Compare(other *Version) int {
 	return cmp.Or(
-		cmp.Compare(v.Context.Clock, other.Context.Clock),
+		cmp.Compare(v.Clock(), other.Clock()),
 		cmp.Compare(v.Dot.Replica, other.Dot.Replica),
 		cmp.Compare(v.Dot.Seq, other.Dot.Seq),
 	)
@@ -39,7 +39,7 @@ func AppendVersion(buf []byte, v *Version) []byte {
 	buf = codec.AppendString(buf, v.Key)
 	buf = codec.AppendUint(buf, uint64(v.Dot.Replica))
 	buf = codec.AppendUint(buf, v.Dot.Seq)
-	buf = causal.AppendContext(buf, v.Context)
+	buf = causal.AppendPacked(buf, v.Context)
 	buf = codec.AppendBool(buf, v.Deleted)
 	if !v.Deleted {
 		buf = codec.AppendBytes(buf, v.Value)
@@ -52,13 +52,13 @@ func ReadVersion(r *codec.Reader) Version {
 	v := Version{
 		Key:     r.String(),
 		Dot:     causal.Dot{Replica: causal.ReplicaID(r.UintMax(1<<32 - 1)), Seq: r.Uint()},
-		Context: causal.ReadContext(r, nil),
+		Context: causal.ReadPacked(r),
 		Deleted: r.Bool(),
 	}
 	if !v.Deleted {
 		v.Value = bytes.Clone(r.Bytes())
 	}
-	if v.Dot.Replica == 0 || v.Dot.Seq == 0 || !v.Context.Vector.Covers(v.Dot) {
+	if v.Dot.Replica == 0 || v.Dot.Seq == 0 || !v.Context.Covers(v.Dot) {
 		r.Fail()
 	}
 	return v

@@ -122,7 +122,7 @@ type Reply struct {
 	Counter uint64
 	Status  Status
 	Value   []byte
-	Context causal.Context // of the version read or written
+	Context causal.Packed // of the version read or written
 	Dot     causal.Dot
 	Count   uint64
 	Reason  string
@@ -134,7 +134,7 @@ func (b *Reply) append(buf []byte) []byte {
 	buf = codec.AppendUint(buf, b.Counter)
 	buf = append(buf, byte(b.Status))
 	buf = codec.AppendBytes(buf, b.Value)
-	buf = causal.AppendContext(buf, b.Context)
+	buf = causal.AppendPacked(buf, b.Context)
 	buf = appendDot(buf, b.Dot)
 	buf = codec.AppendUint(buf, b.Count)
 	return codec.AppendString(buf, b.Reason)
@@ -144,7 +144,7 @@ func (b *Reply) read(r *codec.Reader) {
 	b.Counter = r.Uint()
 	b.Status = Status(r.Byte())
 	b.Value = bytes.Clone(r.Bytes())
-	b.Context = causal.ReadContext(r, nil)
+	b.Context = causal.ReadPacked(r)
 	b.Dot = readDot(r)
 	b.Count = r.Uint()
 	b.Reason = r.String()

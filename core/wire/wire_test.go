@@ -38,10 +38,12 @@ func drawBytes(t *rapid.T) []byte { return rapid.SliceOfN(rapid.Byte(), 0, 20).D
 func drawVersions(t *rapid.T) (versions []store.Version) {
 	for range rapid.IntRange(0, 3).Draw(t, "versions") {
 		v := store.Version{
-			Key: rapid.StringN(0, 8, -1).Draw(t, "key"), Context: drawContext(t), Deleted: rapid.Bool().Draw(t, "deleted"),
+			Key: rapid.StringN(0, 8, -1).Draw(t, "key"), Deleted: rapid.Bool().Draw(t, "deleted"),
 			Dot: causal.Dot{Replica: 3, Seq: rapid.Uint64Min(1).Draw(t, "number")},
 		}
-		v.Context.Vector = v.Context.Vector.Raise(v.Dot)
+		context := drawContext(t)
+		context.Vector = context.Vector.Raise(v.Dot)
+		v.Context = causal.Pack(context)
 		if !v.Deleted {
 			v.Value = drawBytes(t)
 		}
@@ -106,7 +108,7 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body {
 			return &wire.Reply{
 				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnknown)).Draw(t, "status")),
-				Value: drawBytes(t), Context: drawContext(t), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
+				Value: drawBytes(t), Context: causal.Pack(drawContext(t)), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
 				Reason: rapid.String().Draw(t, "reason"),
 			}
 		},

@@ -184,10 +184,21 @@ func (g *ghost) see(server int, claim causal.Vector) {
 // seeContext notes that somebody saw names of writes: each was durable where it was made before.
 func (g *ghost) seeContext(dots causal.Vector) {
 	for _, dot := range dots {
-		if int(dot.Replica) < len(g.home) && g.home[dot.Replica] >= 0 {
-			home := g.home[dot.Replica]
-			g.shown[home] = g.shown[home].Raise(dot)
-		}
+		g.seeDot(dot)
+	}
+}
+
+func (g *ghost) seeDot(dot causal.Dot) {
+	if int(dot.Replica) < len(g.home) && g.home[dot.Replica] >= 0 {
+		home := g.home[dot.Replica]
+		g.shown[home] = g.shown[home].Raise(dot)
+	}
+}
+
+// seePacked is seeContext for the context of a version.
+func (g *ghost) seePacked(context causal.Packed) {
+	for dot := range context.Dots {
+		g.seeDot(dot)
 	}
 }
 
@@ -200,19 +211,19 @@ func (g *ghost) overhear(from int, m *wire.Message) {
 	case *wire.Batch:
 		g.shown[from] = g.shown[from].Raise(causal.Dot{Replica: b.Replica, Seq: b.To})
 		for i := range b.Writes {
-			g.seeContext(b.Writes[i].Context.Vector)
+			g.seePacked(b.Writes[i].Context)
 		}
 	case *wire.Pull:
 		g.seeContext(b.Have)
 	case *wire.State:
 		g.see(from, b.To)
 		for i := range b.Versions {
-			g.seeContext(b.Versions[i].Context.Vector)
+			g.seePacked(b.Versions[i].Context)
 		}
 	case *wire.Forward:
 		g.seeContext(b.Context.Vector)
 	case *wire.Reply:
-		g.seeContext(b.Context.Vector)
+		g.seePacked(b.Context)
 	}
 }
 
@@ -220,7 +231,7 @@ func (g *ghost) overhear(from int, m *wire.Message) {
 // then perhaps among what the step sends.
 func mintedVersion(m *core.Machine, out *core.Output, dot causal.Dot, key string) (causal.Context, order) {
 	if v := m.Lookup(key); v != nil && v.Dot == dot {
-		return v.Context, orderOf(v)
+		return v.Context.Unpack(), orderOf(v)
 	}
 	for i := range out.Sends {
 		batch, ok := out.Sends[i].Message.Body.(*wire.Batch)
@@ -229,7 +240,7 @@ func mintedVersion(m *core.Machine, out *core.Output, dot causal.Dot, key string
 		}
 		for j := range batch.Writes {
 			if v := &batch.Writes[j]; v.Dot == dot {
-				return v.Context, orderOf(v)
+				return v.Context.Unpack(), orderOf(v)
 			}
 		}
 	}
@@ -240,7 +251,7 @@ func mintedVersion(m *core.Machine, out *core.Output, dot causal.Dot, key string
 	}
 	for i := range out.Sends {
 		if reply, ok := out.Sends[i].Message.Body.(*wire.Reply); ok && reply.Dot == dot {
-			return causal.Context{}, order{reply.Context.Clock, dot}
+			return causal.Context{}, order{reply.Context.Clock(), dot}
 		}
 	}
 	return causal.Context{}, order{dot: dot}
