@@ -16,35 +16,42 @@ func TestHeapIsASortedList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := heap.New(func(a, b *item) bool { return a.rank < b.rank }, func(i *item) *int { return &i.place })
 		var model []*item
-		pick := func(t *rapid.T) *item {
-			if len(model) == 0 {
-				t.Skip()
+		// with acts on an element of the heap, if there is one.
+		with := func(t *rapid.T, act func(i *item)) {
+			if len(model) > 0 {
+				act(rapid.SampledFrom(model).Draw(t, "item"))
 			}
-			return rapid.SampledFrom(model).Draw(t, "item")
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				i := &item{rank: rapid.IntRange(0, 9).Draw(t, "rank"), place: -1}
-				h.Push(i)
-				model = append(model, i)
+				for _, rank := range rapid.SliceOfN(rapid.IntRange(0, 99), 1, 9).Draw(t, "ranks") {
+					i := &item{rank: rank, place: -1}
+					h.Push(i)
+					model = append(model, i)
+				}
 			},
 			"remove": func(t *rapid.T) {
-				i := pick(t)
-				if got := h.Remove(i.place); got != i || i.place != -1 {
-					t.Fatalf("removed %v instead of %v", got, i)
-				}
-				model = slices.DeleteFunc(model, func(other *item) bool { return other == i })
+				with(t, func(i *item) {
+					if got := h.Remove(i.place); got != i || i.place != -1 {
+						t.Fatalf("removed %v instead of %v", got, i)
+					}
+					model = slices.DeleteFunc(model, func(other *item) bool { return other == i })
+				})
 			},
 			"fix": func(t *rapid.T) {
-				i := pick(t)
-				i.rank = rapid.IntRange(0, 9).Draw(t, "rank")
-				h.Fix(i.place)
+				with(t, func(i *item) {
+					i.rank = rapid.IntRange(0, 99).Draw(t, "rank")
+					h.Fix(i.place)
+				})
 			},
 			"": func(t *rapid.T) {
 				if len(h.Items()) != len(model) {
 					t.Fatalf("%d items instead of %d", len(h.Items()), len(model))
 				}
 				for _, i := range model {
+					if parent := h.Items()[max(i.place-1, 0)/2]; parent.rank > i.rank {
+						t.Fatalf("%d is above %d", parent.rank, i.rank)
+					}
 					if h.Items()[i.place] != i {
 						t.Fatalf("%v is not at its place", i)
 					}

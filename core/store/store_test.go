@@ -16,7 +16,7 @@ import (
 // write makes a version as a replica would.
 func write(replica causal.ReplicaID, seq uint64, key string, clock hlc.Time, deleted bool) *store.Version {
 	dot := causal.Dot{Replica: replica, Seq: seq}
-	v := &store.Version{Key: key, Dot: dot, Context: causal.Context{Epoch: 1, Clock: clock, Vector: causal.Vector{dot}}, Deleted: deleted}
+	v := &store.Version{Key: key, Dot: dot, Context: causal.Pack(causal.Context{Epoch: 1, Clock: clock, Vector: causal.Vector{dot}}), Deleted: deleted}
 	if !deleted {
 		v.Value = []byte(dot.String())
 	}
@@ -34,13 +34,12 @@ type replica struct {
 
 // copying is a copy that a replica makes of another one, part by part.
 type copying struct {
-	source       *replica
-	boot         int // of the source
-	from, to     causal.Vector
-	cursor       uint64
-	staged       []store.Version
-	last         bool
-	sinceStarted int
+	source   *replica
+	boot     int // of the source
+	from, to causal.Vector
+	cursor   uint64
+	staged   []store.Version
+	last     bool
 }
 
 // world is a few replicas and every write that they ever made.
@@ -313,7 +312,7 @@ func TestVersionsWithoutADotAreRefused(t *testing.T) {
 	for name, change := range map[string]func(*store.Version){
 		"no replica":      func(v *store.Version) { v.Dot.Replica = 0 },
 		"no number":       func(v *store.Version) { v.Dot.Seq = 0 },
-		"not in context":  func(v *store.Version) { v.Context.Vector = nil },
+		"not in context":  func(v *store.Version) { v.Context = nil },
 		"beyond context":  func(v *store.Version) { v.Dot.Seq++ },
 		"another replica": func(v *store.Version) { v.Dot.Replica++ },
 	} {
