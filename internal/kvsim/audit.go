@@ -28,8 +28,10 @@ const auditGap = netsim.Second
 func (r *run) planAudit(plan []Operation) []Operation {
 	s := r.scenario
 	for client := range s.Workload.Clients {
+		asked := 0
 		ask := func(o Operation) {
 			// One client after the other: together they might overload a node.
+			o.Number, asked = asked, asked+1
 			o.Client, o.At, o.Timeout = client, s.Settled+netsim.Time(client)*auditGap, auditTimeout
 			plan = append(plan, o)
 		}
@@ -55,7 +57,17 @@ func (r *run) collectedFor(number int32) int32 {
 	if r.plan[number].Op != wire.OpGet || len(r.collected) == 0 {
 		return -1
 	}
-	return r.collected[r.seed.Draw("audited", uint64(number))%uint64(len(r.collected))]
+	audit := &r.plan[number]
+	key := netsim.Seed(r.seed.Draw("audited", uint64(audit.Client), uint64(audit.Number)))
+	// The highest score wins, so that an operation left out disturbs only the question that used it.
+	best, score := int32(-1), uint64(0)
+	for _, candidate := range r.collected {
+		o := &r.plan[candidate]
+		if at := key.At(uint64(o.Client), uint64(o.Number)); best < 0 || at > score {
+			best, score = candidate, at
+		}
+	}
+	return best
 }
 
 // beginAudit judges the settled machines, once.

@@ -67,6 +67,7 @@ func invariants() [moments][]invariant {
 			{name: "forward.runs_once", check: forwardRunsOnce},
 			{name: "refusal.is_final", check: refusalIsFinal},
 			{name: "clock.above_its_past", check: clockAboveItsPast},
+			{name: "write.replaces_what_was_there", check: writeReplaces},
 		},
 		atReply: {
 			{name: "reply.answers_an_open_request", check: replyAnswersOpenRequest},
@@ -249,6 +250,21 @@ func clockAboveItsPast(r *run, o *observation) error {
 		}
 	}
 	return nil
+}
+
+// writeReplaces: a node's own write beats all that the node holds, so right after its step the key has
+// it, or a later one of the same step.
+func writeReplaces(r *run, o *observation) error {
+	dot := o.accepted.Dot
+	v := o.server.machine.Lookup(o.minted.key)
+	if v != nil && v.Dot.Replica == dot.Replica && v.Dot.Seq >= dot.Seq {
+		return nil
+	}
+	holds := "nothing"
+	if v != nil {
+		holds = v.Dot.String()
+	}
+	return fmt.Errorf("%s writes %s as %s, but goes on with %s", r.names[o.server.index], o.minted.key, dot, holds)
 }
 
 // replyAnswersOpenRequest: one reply to each request, from the process that got it.

@@ -90,6 +90,11 @@ func breaches() map[string][]breach {
 			return replace(&r.fates[o.accepted.Request-1].ending, refused)
 		}},
 		"clock.above_its_past": clockBreaches(),
+		"write.replaces_what_was_there": {func(_ *run, o *observation) func() {
+			return replace(&o.minted.key, "a key that nobody wrote")
+		}, func(_ *run, o *observation) func() {
+			return replace(&o.accepted.Dot.Seq, o.accepted.Dot.Seq+100)
+		}},
 		"reply.answers_an_open_request": {func(r *run, o *observation) func() {
 			return replace(&r.fates[o.number].replies, 1)
 		}, func(r *run, o *observation) func() {

@@ -13,6 +13,7 @@ import (
 // them left out, and those that stay do what they did before.
 type Operation struct {
 	Client  int         // index of the client, from 0
+	Number  int         // among the operations that the client had at first: a name that stays when others are left out
 	At      netsim.Time // not before this moment, and not before the client's previous operation ended
 	Node    int         // index of the server that is asked, from 0
 	Op      core.Op     // OpGet, OpPut or OpDelete; in the audit also OpView and OpKeyCount
@@ -37,6 +38,7 @@ type Workload struct {
 	AtFavourite  netsim.Ratio // share that goes to the client's favourite node
 	Hot          netsim.Ratio // share that goes to one of the two hottest keys
 	InStep       netsim.Ratio // share of the trains that all clients start at the same moment
+	Follows      netsim.Ratio // share of the reads that look at the client's last key, somewhere else
 	ForgetsToken netsim.Ratio
 	SendsBoth    netsim.Ratio
 }
@@ -67,7 +69,7 @@ func (w *Workload) Plan(seed netsim.Seed, servers int, keys []string, into []Ope
 
 func (w *Workload) draw(seed netsim.Seed, client, number, count, favourite, servers int, keys []string) Operation {
 	s := seed.Stream("operation", uint64(client), uint64(number))
-	o := Operation{Client: client, Node: favourite, Op: wire.OpDelete}
+	o := Operation{Client: client, Number: number, Node: favourite, Op: wire.OpDelete}
 
 	// Operations come in trains: a client acts several times within moments, then is silent. Half of the
 	// trains start at a moment that is common to all clients.
@@ -82,15 +84,16 @@ func (w *Workload) draw(seed netsim.Seed, client, number, count, favourite, serv
 	if !s.Chance(w.AtFavourite) {
 		o.Node = int(s.Below(uint64(servers)))
 	}
-	o.Key = keys[s.Below(uint64(len(keys)))]
-	if s.Chance(w.Hot) {
-		o.Key = keys[s.Below(2)]
-	}
+	o.Key = w.key(seed, client, number, keys)
 	kind := s.Uint64()
 	puts := netsim.Ratio{Num: w.Gets.Num*w.Puts.Den + w.Puts.Num*w.Gets.Den, Den: w.Gets.Den * w.Puts.Den}
 	switch {
 	case w.Gets.Hits(kind):
 		o.Op = wire.OpGet
+		if number%trainLength > 0 && s.Chance(w.Follows) { // before the write can have reached all
+			o.Key = w.key(seed, client, number-1, keys)
+			o.Node = int(s.Below(uint64(servers)))
+		}
 	case puts.Hits(kind):
 		o.Op = wire.OpPut
 		o.Value = `"` + clientName(client) + "-" + strconv.Itoa(number) + `"`
@@ -104,6 +107,15 @@ func (w *Workload) draw(seed netsim.Seed, client, number, count, favourite, serv
 	o.Fresh = s.Chance(w.ForgetsToken)
 	o.Both = s.Chance(w.SendsBoth)
 	return o
+}
+
+// key draws the key of an operation.
+func (w *Workload) key(seed netsim.Seed, client, number int, keys []string) string {
+	s := seed.Stream("key", uint64(client), uint64(number))
+	if s.Chance(w.Hot) {
+		return keys[s.Below(2)]
+	}
+	return keys[s.Below(uint64(len(keys)))]
 }
 
 // clientName is what people call a client: A, B, …, Z, S26, …

@@ -1,7 +1,9 @@
 package kvsim
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
@@ -26,6 +28,9 @@ type Scenario struct {
 	// Faults draws the schedule; a Count of zero means none at all. Targets, Begin and End are
 	// filled in.
 	Faults netsim.Swarm
+	// Lags draws more of them for the links within each shard: replicas that fall behind although
+	// everybody is up. Targets, Begin and End are filled in.
+	Lags netsim.Swarm
 
 	StartWithin netsim.Time // how far apart the nodes start
 	ChaosEnd    netsim.Time // when all faults end
@@ -52,7 +57,7 @@ func Standard() Scenario {
 			ForwardTimeout:    3 * time.Second,
 			RetryInterval:     time.Second,
 			// Small, so that the limits are met.
-			MaxWaiting:  4,
+			MaxWaiting:  5,
 			MaxBuffered: 4,
 			ChunkBytes:  300,
 		},
@@ -70,6 +75,7 @@ func Standard() Scenario {
 			AtFavourite:  netsim.Ratio{Num: 30, Den: 100},
 			Hot:          netsim.Ratio{Num: 40, Den: 100},
 			InStep:       netsim.Ratio{Num: 1, Den: 2},
+			Follows:      netsim.Ratio{Num: 1, Den: 2},
 			ForgetsToken: netsim.Ratio{Num: 3, Den: 100},
 			SendsBoth:    netsim.Ratio{Num: 1, Den: 10},
 		},
@@ -80,21 +86,46 @@ func Standard() Scenario {
 			Reorder:   true,
 		},
 		Disk:        netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 12 * netsim.Millisecond}},
-		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 250 * netsim.Millisecond}},
-		SlowDisks:   netsim.Ratio{Num: 1, Den: 4},
+		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 600 * netsim.Millisecond}},
+		SlowDisks:   netsim.Ratio{Num: 2, Den: 5},
 		StartWithin: 2 * netsim.Second,
-		Faults:      netsim.Swarm{Count: 12},
-		ChaosEnd:    60 * netsim.Second,
-		Settled:     80 * netsim.Second,
-		End:         90 * netsim.Second,
-		MaxEvents:   60_000,
-		Audits:      6,
-		Promises:    promisesOfStandard(),
+		Faults:      netsim.Swarm{Count: 16},
+		Lags: netsim.Swarm{
+			Count: 4, Kinds: []netsim.FaultKind{netsim.Delay, netsim.Reorder, netsim.Clog},
+			Longest: 30 * netsim.Second, Strongest: 3 * netsim.Second,
+		},
+		ChaosEnd:  60 * netsim.Second,
+		Settled:   80 * netsim.Second,
+		End:       90 * netsim.Second,
+		MaxEvents: 60_000,
+		Audits:    6,
+		Promises:  promisesOfStandard(),
 	}
 }
 
+// Restarts is aimed at what a restart must not forget: short crashes, one after the other, while copies of
+// messages stay under way for seconds and clocks jump.
+func Restarts() Scenario {
+	s := Standard()
+	s.Name = "restarts"
+	s.Faults = netsim.Swarm{
+		Count: 60, Longest: 5 * netsim.Second, Strongest: 3 * netsim.Second,
+		Kinds: []netsim.FaultKind{
+			netsim.Crash, netsim.Duplicate, netsim.Reorder, netsim.Delay, netsim.Clog, netsim.Loss, netsim.Skew, netsim.Jump,
+		},
+	}
+	s.Lags = netsim.Swarm{}
+	s.SlowDisks = netsim.Ratio{}
+	s.Core.ChunkBytes = 100
+	s.Promises = []string{
+		ProbeCrashUnsynced, string(core.ProbeForwardDuplicate), string(core.ProbeReplyUnexpected),
+		string(core.ProbePullRestarted), string(core.ProbeClockFloor), string(core.ProbePeerReturned),
+	}
+	return s
+}
+
 // scenarios is the registry, by name.
-func scenarios() []Scenario { return []Scenario{Standard()} }
+func scenarios() []Scenario { return []Scenario{Standard(), Restarts()} }
 
 // ScenarioNamed returns a registered scenario. The error lists the names there are.
 func ScenarioNamed(name string) (Scenario, error) {
@@ -136,11 +167,31 @@ func (s *Scenario) disk(seed netsim.Seed) netsim.DiskModel {
 
 // Schedule draws the faults of a seed.
 func (s *Scenario) Schedule(seed netsim.Seed) netsim.Schedule {
-	if s.Faults.Count == 0 {
+	schedule := s.drawn(s.Faults, seed, netsim.FirstNodes(s.Servers))
+	if s.Lags.Count == 0 {
+		return schedule
+	}
+	// Shards are filled with contiguous groups of the founders, the larger ones first.
+	small, more := s.Servers/s.Shards, s.Servers%s.Shards
+	first := 0
+	for shard := range s.Shards {
+		size := small
+		if shard < more {
+			size++
+		}
+		members := netsim.FirstNodes(first+size) &^ netsim.FirstNodes(first)
+		schedule = append(schedule, s.drawn(s.Lags, netsim.Seed(seed.Draw("lags", uint64(shard))), members)...)
+		first += size
+	}
+	slices.SortStableFunc(schedule, func(a, b netsim.Fault) int { return cmp.Compare(a.At, b.At) })
+	return schedule
+}
+
+func (s *Scenario) drawn(swarm netsim.Swarm, seed netsim.Seed, targets netsim.NodeSet) netsim.Schedule {
+	if swarm.Count == 0 {
 		return nil
 	}
-	swarm := s.Faults
-	swarm.Targets = netsim.FirstNodes(s.Servers)
+	swarm.Targets = targets
 	swarm.Begin, swarm.End = 0, s.ChaosEnd
 	return swarm.Draw(seed)
 }
