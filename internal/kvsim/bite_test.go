@@ -55,7 +55,7 @@ func TestStandardBites(t *testing.T) {
 // TestWithoutFaults: it is the faults that make operations wait, not the workload.
 func TestWithoutFaults(t *testing.T) {
 	calm := Standard()
-	calm.Faults.Count = 0
+	calm.Faults.Count, calm.Lags.Count = 0, 0
 	x := sweep(t, calm, seeds(200)).Stats
 	if x.AtOnce*100 < x.Operations*80 {
 		t.Errorf("%d of %d operations succeed at once, want 80 %%", x.AtOnce, x.Operations)

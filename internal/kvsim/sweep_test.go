@@ -12,7 +12,7 @@ import (
 func brief() Scenario {
 	s := Standard()
 	s.Workload.Operations, s.Workload.To = 12, 5*netsim.Second
-	s.Faults.Count = 2
+	s.Faults.Count, s.Lags.Count = 2, 0
 	s.ChaosEnd, s.Settled, s.End = 6*netsim.Second, 20*netsim.Second, 28*netsim.Second
 	s.Promises = nil
 	return s
