@@ -51,6 +51,9 @@ func (s *Store) Have() causal.Vector { return s.have }
 // Live is the number of keys that exist: tombstones do not count.
 func (s *Store) Live() uint64 { return s.live }
 
+// Len is the number of keys held, tombstones included.
+func (s *Store) Len() uint64 { return uint64(len(s.entries)) }
+
 // Restored makes have what a log says it is, once every version on record has been offered.
 func (s *Store) Restored(have causal.Vector) {
 	s.have = have

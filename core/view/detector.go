@@ -39,6 +39,9 @@ func (d *Detector) Expire(self int, now time.Duration, buf []int) []int {
 	return buf
 }
 
+// LastHeard is when a member was heard from last, in the monotonic reading of the owner.
+func (d *Detector) LastHeard(member int) time.Duration { return d.heard[member] }
+
 // Up tells whether a member is presumed up.
 func (d *Detector) Up(member int) bool { return d.up[member] }
 

@@ -230,7 +230,7 @@ func readVersions(r *codec.Reader) []store.Version {
 	if n == 0 {
 		return nil
 	}
-	versions := make([]store.Version, 0, n)
+	versions := make([]store.Version, 0, min(n, 256)) // a hostile count must not make much of a few bytes
 	for ; n > 0 && r.Err() == nil; n-- {
 		versions = append(versions, store.ReadVersion(r))
 	}
