@@ -37,3 +37,11 @@ func percent(part, whole uint64) string {
 		return fmt.Sprintf("%d %%", part*100/whole)
 	}
 }
+
+// counted is a number of things: "1 fault", "2 faults".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -64,7 +64,7 @@ func start(t *testing.T, program string, args ...string) (stdout, stderr string,
 	t.Helper()
 	var out, errs bytes.Buffer
 	command := exec.Command(program, args...)
-	command.Stdout, command.Stderr = &out, &errs
+	command.Dir, command.Stdout, command.Stderr = t.TempDir(), &out, &errs
 	err := command.Run()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
@@ -232,6 +232,7 @@ func TestInterrupt(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		command := exec.CommandContext(ctx, test.program, "sweep", "--seeds", "1..100000000")
+		command.Dir = t.TempDir()
 		pipe, err := command.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

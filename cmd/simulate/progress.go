@@ -62,3 +62,29 @@ func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
+
+// line is a line of a terminal that is written over and over; elsewhere there is none.
+type line struct {
+	out   io.Writer
+	shown time.Time
+}
+
+func newLine(c *common) *line {
+	if !isTerminal(c.stderr) {
+		return &line{}
+	}
+	return &line{out: c.stderr}
+}
+
+func (l *line) show(format string, args ...any) {
+	if l.out != nil && time.Since(l.shown) > 100*time.Millisecond {
+		l.shown = time.Now()
+		_, _ = fmt.Fprintf(l.out, "\r\x1b[K"+format, args...)
+	}
+}
+
+func (l *line) clear() {
+	if l.out != nil {
+		_, _ = io.WriteString(l.out, "\r\x1b[K")
+	}
+}

@@ -27,6 +27,9 @@ func announce(c *common, scenario *kvsim.Scenario, first, last uint64) {
 
 // reportRun prints the result of one seed; the error carries the exit code.
 func reportRun(c *common, scenario *kvsim.Scenario, r *kvsim.Result) error {
+	if err := c.record(scenario, []kvsim.Result{*r}); err != nil {
+		return err
+	}
 	if c.json {
 		return finish(r.Verdict, writeJSON(c.stdout, newRunJSON(r)))
 	}
@@ -53,6 +56,9 @@ func reportRun(c *common, scenario *kvsim.Scenario, r *kvsim.Result) error {
 
 // reportSweep prints what a sweep came to; the error carries the exit code.
 func reportSweep(c *common, scenario *kvsim.Scenario, s *kvsim.Sweep, elapsed time.Duration) error {
+	if err := c.record(scenario, s.Failures); err != nil {
+		return err
+	}
 	if c.json {
 		return finish(s.Verdict(), writeJSON(c.stdout, newSweepJSON(c, s, elapsed)))
 	}
@@ -102,7 +108,7 @@ func headline(s *kvsim.Sweep) string {
 func describeFailure(b *strings.Builder, c *common, r *kvsim.Result) {
 	f := r.Failure
 	first, rest, _ := strings.Cut(f.Explanation, "\n")
-	if f.Kind != kvsim.KindCausal && f.Kind != kvsim.KindUndecided {
+	if !f.Sentence() {
 		first = f.Name + ": " + first
 	}
 	fmt.Fprintf(b, "seed %d: %s\n", r.Seed, bad(first))
@@ -114,6 +120,10 @@ func describeFailure(b *strings.Builder, c *common, r *kvsim.Result) {
 		fmt.Fprintf(b, "\n%s\n", rest)
 	}
 	fmt.Fprintf(b, "\n  reproduce   %s\n", reproduce(c, r.Seed))
+	if file := c.written[r.Seed]; file != "" {
+		fmt.Fprintf(b, "  replay      simulate replay %s\n", file)
+		fmt.Fprintf(b, "  shrink      simulate shrink %-30s (%d faults, %d operations now)\n", file, len(r.Faults), r.Operations)
+	}
 }
 
 // reproduce is the command that runs a seed again.
@@ -121,6 +131,9 @@ func reproduce(c *common, seed uint64) string {
 	text := fmt.Sprintf("simulate run --seed %d", seed)
 	if c.scenario != "standard" {
 		text += " --scenario " + c.scenario
+	}
+	if c.linear {
+		text += " --linearizability"
 	}
 	return text
 }
@@ -176,12 +189,13 @@ type failureJSON struct {
 	Name        string `json:"name"`
 	Explanation string `json:"explanation"`
 	Reproduce   string `json:"reproduce"`
+	Capsule     string `json:"capsule,omitempty"` // file
 }
 
 func newFailureJSON(c *common, r *kvsim.Result) failureJSON {
 	return failureJSON{
 		Seed: r.Seed, Verdict: r.Verdict.String(), Kind: string(r.Failure.Kind), Name: r.Failure.Name,
-		Explanation: r.Failure.Explanation, Reproduce: reproduce(c, r.Seed),
+		Explanation: r.Failure.Explanation, Reproduce: reproduce(c, r.Seed), Capsule: c.written[r.Seed],
 	}
 }
 

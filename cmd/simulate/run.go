@@ -13,7 +13,7 @@ import (
 
 func newRun(c *common) *cobra.Command {
 	var seed uint64
-	var trace string
+	var trace, html string
 	command := &cobra.Command{
 		Use:   "run --seed N",
 		Short: "Run one seed",
@@ -24,7 +24,12 @@ func newRun(c *common) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			result, err := runSeed(scenario, seed, trace)
+			scenario.Linearizable = scenario.Linearizable || html != ""
+			runner := kvsim.NewRunner(scenario)
+			result, err := runSeed(runner, seed, trace)
+			if err == nil && html != "" {
+				err = writeHTML(runner, &result, html)
+			}
 			if err != nil {
 				return err
 			}
@@ -32,6 +37,8 @@ func newRun(c *common) *cobra.Command {
 		},
 	}
 	command.Flags().Uint64Var(&seed, "seed", 0, "the seed (required)")
+	c.runs(command)
+	command.Flags().StringVar(&html, "html", "", "draw the history to this `FILE`, as porcupine sees it (implies --linearizability)")
 	command.Flags().StringVar(&trace, "trace", "", "write every event to this `FILE`, a line each")
 	if err := command.MarkFlagRequired("seed"); err != nil {
 		panic(err) // the flag is defined above
@@ -40,7 +47,7 @@ func newRun(c *common) *cobra.Command {
 }
 
 // runSeed runs a seed, with a trace unless the name of its file is empty.
-func runSeed(scenario kvsim.Scenario, seed uint64, trace string) (kvsim.Result, error) {
+func runSeed(runner *kvsim.Runner, seed uint64, trace string) (kvsim.Result, error) {
 	var options kvsim.Options
 	if trace != "" {
 		file, err := os.Create(trace)
@@ -52,11 +59,23 @@ func runSeed(scenario kvsim.Scenario, seed uint64, trace string) (kvsim.Result, 
 			_, _ = w.WriteString(line) // the writer remembers an error until Flush
 			_ = w.WriteByte('\n')
 		}
-		result := kvsim.NewRunner(scenario).RunWith(seed, options)
+		result := runner.RunWith(seed, options)
 		if err := errors.Join(w.Flush(), file.Close()); err != nil {
 			return kvsim.Result{}, fmt.Errorf("the trace cannot be written: %w", err)
 		}
 		return result, nil
 	}
-	return kvsim.NewRunner(scenario).RunWith(seed, options), nil
+	return runner.RunWith(seed, options), nil
+}
+
+// writeHTML draws the history of the latest run.
+func writeHTML(runner *kvsim.Runner, result *kvsim.Result, name string) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("the picture cannot be written: %w", err)
+	}
+	if err := errors.Join(runner.Visualize(file, result), file.Close()); err != nil {
+		return fmt.Errorf("the picture cannot be written: %w", err)
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 func newSweep(c *common) *cobra.Command {
 	var seeds string
 	var workers int
+	var stop bool
 	command := &cobra.Command{
 		Use:   "sweep [--seeds A..B]",
 		Short: "Run many seeds",
@@ -37,7 +38,7 @@ tried and whether it held. Ctrl-C ends it early with the verdict so far.`,
 			if workers < 1 {
 				return fmt.Errorf("--workers %d: at least one has to do the work", workers)
 			}
-			options := kvsim.SweepOptions{First: first, Last: last, Workers: workers}
+			options := kvsim.SweepOptions{First: first, Last: last, Workers: workers, FirstFailure: stop}
 			announce(c, &scenario, first, last)
 			bar := newProgress(c, first, last)
 			options.Progress = bar.update
@@ -48,6 +49,8 @@ tried and whether it held. Ctrl-C ends it early with the verdict so far.`,
 			return reportSweep(c, &scenario, &sweep, elapsed)
 		},
 	}
+	c.runs(command)
+	command.Flags().BoolVar(&stop, "first-failure", false, "end with the first seed that fails")
 	command.Flags().StringVar(&seeds, "seeds", "", "the range `A..B` to run (default: 1,000 fresh seeds)")
 	command.Flags().IntVar(&workers, "workers", runtime.GOMAXPROCS(0), "seeds to run at the same time (default: one per CPU)")
 	return command

@@ -36,6 +36,8 @@ type fate struct {
 
 	invoked, returned netsim.Time
 	ending            ending
+	status            wire.Status
+	dot               causal.Dot     // that the answer names
 	need              causal.Context // what the tokens of the request meant
 	token             string         // of the answer
 	got               causal.Context // what that token means

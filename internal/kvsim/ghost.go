@@ -51,6 +51,8 @@ type ghost struct {
 	replicas  []causal.ReplicaID // by server, zero until it is formed
 	home      []int              // by replica id: its server, -1 for none
 	founded   bool
+	founder   int  // the server that was formed first
+	witnessed bool // somebody else knows of the founding: a crash must not take it back
 	cluster   token.ClusterID
 	tokens    token.Codec
 }
@@ -81,7 +83,7 @@ func (g *ghost) reset(servers, keys, operations int) {
 	for i := range g.home {
 		g.home[i] = -1
 	}
-	g.founded, g.cluster, g.tokens = false, 0, token.Codec{}
+	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
 // resize returns s with length n, old elements and their memory kept.
@@ -99,9 +101,10 @@ func resize[T any](s []T, n int) []T {
 
 // formed notes who a server is in the store.
 func (g *ghost) formed(server int, m *core.Machine) {
-	if !g.founded {
-		g.founded, g.cluster, g.tokens = true, m.Configuration().Cluster, m.Configuration().Tokens
+	if !g.founded || server == g.founder && !g.witnessed {
+		g.founder, g.founded, g.cluster, g.tokens = server, true, m.Configuration().Cluster, m.Configuration().Tokens
 	}
+	g.witnessed = g.witnessed || server != g.founder
 	g.replicas[server] = m.Replica()
 	for int(m.Replica()) >= len(g.home) {
 		g.home = append(g.home, -1)
@@ -205,6 +208,7 @@ func (g *ghost) seePacked(context causal.Packed) {
 // overhear notes what a message that arrived says about its sender.
 func (g *ghost) overhear(from int, m *wire.Message) {
 	g.lifeShown[from] = true
+	g.witnessed = g.witnessed || m.Cluster != 0
 	switch b := m.Body.(type) {
 	case *wire.Heartbeat:
 		g.see(from, b.Have)

@@ -252,19 +252,18 @@ func clockAboveItsPast(r *run, o *observation) error {
 	return nil
 }
 
-// writeReplaces: a node's own write beats all that the node holds, so right after its step the key has
-// it, or a later one of the same step.
+// writeReplaces: a node's own write beats all that the node holds, so the key has it, or a later one, or
+// what came in the rest of the step.
 func writeReplaces(r *run, o *observation) error {
 	dot := o.accepted.Dot
 	v := o.server.machine.Lookup(o.minted.key)
-	if v != nil && v.Dot.Replica == dot.Replica && v.Dot.Seq >= dot.Seq {
+	switch {
+	case v == nil:
+		return fmt.Errorf("%s writes %s as %s, but holds nothing there", r.names[o.server.index], o.minted.key, dot)
+	case v.Dot.Replica == dot.Replica && v.Dot.Seq >= dot.Seq, v.Dot.Replica != dot.Replica && !o.server.have.Covers(v.Dot):
 		return nil
 	}
-	holds := "nothing"
-	if v != nil {
-		holds = v.Dot.String()
-	}
-	return fmt.Errorf("%s writes %s as %s, but goes on with %s", r.names[o.server.index], o.minted.key, dot, holds)
+	return fmt.Errorf("%s writes %s as %s, but goes on with %s", r.names[o.server.index], o.minted.key, dot, v.Dot)
 }
 
 // replyAnswersOpenRequest: one reply to each request, from the process that got it.

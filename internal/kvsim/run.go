@@ -34,7 +34,10 @@ type run struct {
 	settled   bool     // the audit has begun
 	live      []uint64 // by shard: keys that are not deleted, as the audit found them
 	failure   *Failure // the first one
-	goesOn    bool     // the failure does not stop the run: what the sessions see next tells it better
+	tells     bool     // keep what a story needs
+	arrivals  []arrival
+	matters   netsim.Time // the story tells where writes were at this time
+	goesOn    bool        // the failure does not stop the run: what the sessions see next tells it better
 
 	// Working memory.
 	observed       observation
@@ -91,7 +94,7 @@ func (r *run) reset(seed netsim.Seed, plan []Operation) {
 	for i := range r.clients {
 		r.sessions = append(r.sessions, clientName(i))
 	}
-	r.collected = r.collected[:0]
+	r.collected, r.arrivals = r.collected[:0], r.arrivals[:0]
 	r.settled, r.failure, r.goesOn, r.received = false, nil, false, nil
 	r.arena.release()
 }
@@ -196,7 +199,7 @@ func (r *run) noteRoute(s *server, m *wire.Message) {
 // answered judges an answer that its client waited for.
 func (r *run) answered(server int, number int32, a *answer) {
 	f, response := &r.fates[number], &a.response
-	f.token = string(response.Token)
+	f.token, f.status, f.dot = string(response.Token), response.Status, response.Dot
 	f.got.Epoch, f.got.Clock, f.got.Vector = 0, 0, f.got.Vector[:0]
 	var err error
 	if r.tokenScratch, r.tokenSpare, err = r.ghost.tokens.Merge(&f.got, f.token, r.tokenScratch, r.tokenSpare); err != nil {
@@ -206,6 +209,7 @@ func (r *run) answered(server int, number int32, a *answer) {
 	if !r.judge(atAnswer, observation{response: response, number: number, token: f.got}) {
 		return
 	}
+	r.ghost.witnessed = true // a success needs a founding
 	r.ghost.seeContext(f.got.Vector)
 	if a.own && response.Dot.Replica != 0 {
 		r.ghost.shown[server] = r.ghost.shown[server].Raise(response.Dot)

@@ -14,12 +14,13 @@ import (
 // goroutine.
 type Runner struct {
 	scenario Scenario
+	phases   Phases // of the scenario
 	run      *run
 }
 
 // NewRunner makes a runner for a scenario.
 func NewRunner(s Scenario) *Runner {
-	r := &Runner{scenario: s}
+	r := &Runner{scenario: s, phases: s.Phases}
 	r.run = newRun(&r.scenario)
 	return r
 }
@@ -28,7 +29,9 @@ func NewRunner(s Scenario) *Runner {
 type Options struct {
 	Plan     []Operation       // instead of the operations that the seed draws; nil: draw them
 	Schedule netsim.Schedule   // instead of the faults that the seed draws; nil: draw them
+	Phases   Phases            // instead of those of the scenario; zero: those
 	Trace    func(line string) // gets one line per event; nil: none
+	Tell     bool              // Result.Story says what happened
 }
 
 // Run runs one seed.
@@ -37,6 +40,9 @@ func (r *Runner) Run(seed uint64) Result { return r.RunWith(seed, Options{}) }
 // RunWith runs one seed with changes. The failure of the result belongs to the caller, as all of it.
 func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 	s := &r.scenario
+	if s.Phases = r.phases; options.Phases != (Phases{}) {
+		s.Phases = options.Phases
+	}
 	result = Result{Seed: seed, Scenario: s.Name}
 	defer func() {
 		if cause := recover(); cause != nil { // outside of the world, which catches its own
@@ -44,6 +50,7 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 		}
 	}()
 	r.run.reset(netsim.Seed(seed), options.Plan)
+	r.run.tells = options.Tell
 	schedule := options.Schedule
 	if schedule == nil {
 		schedule = s.Schedule(netsim.Seed(seed))
@@ -73,7 +80,11 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 	}
 	result.Digest, result.Events, result.Virtual = world.Digest(), world.Events(), world.Now()
 	result.Probes = world.Probes()
-	result.Stats = r.run.stats(world.Faults())
+	result.Faults = world.Faults()
+	result.Stats = r.run.stats(result.Faults)
+	if options.Tell {
+		result.Story = r.run.story(&result)
+	}
 	return result
 }
 
@@ -144,6 +155,9 @@ func (r *run) conclude(violation error) *Failure {
 			r.fail("audit.is_finished", "client "+clientName(i)+" is not done when the run ends")
 		}
 	}
+	if r.failure == nil && r.scenario.Linearizable {
+		return r.checkLinearizable()
+	}
 	return r.failure
 }
 
@@ -174,5 +188,12 @@ func (r *run) checkHistory() *Failure {
 		kind = KindUndecided
 	}
 	err = explained(func(w io.Writer) error { return verdict.Explain(w, history) })
-	return &Failure{Kind: kind, Name: verdict.Rule.String(), Explanation: err.Error()}
+	f := &Failure{Kind: kind, Name: verdict.Rule.String(), Explanation: err.Error()}
+	if kind == KindCausal {
+		f.Guarantee = verdict.Guarantee.String()
+		if verdict.Read >= 0 {
+			f.read = r.historyOf[verdict.Read] + 1
+		}
+	}
+	return f
 }

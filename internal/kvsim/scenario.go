@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
@@ -33,15 +34,22 @@ type Scenario struct {
 	Lags netsim.Swarm
 
 	StartWithin netsim.Time // how far apart the nodes start
-	ChaosEnd    netsim.Time // when all faults end
-	Settled     netsim.Time // when nothing may be left to do, and the audit begins
-	End         netsim.Time // when the audit must be over
+	Phases
 	// MaxEvents is far more than a healthy run needs: beyond it, messages breed messages.
 	MaxEvents uint64
 	Audits    int // reads with collected tokens per client in the audit
 
+	Linearizable bool // the history is judged as if there were one copy of everything
+
 	// Promises are the probes that a sweep of this scenario must reach, or it decides nothing.
 	Promises []string
+}
+
+// Phases says when the parts of a run end.
+type Phases struct {
+	ChaosEnd netsim.Time // all faults end
+	Settled  netsim.Time // nothing may be left to do, and the audit begins
+	End      netsim.Time // the audit must be over
 }
 
 // Standard is the scenario that every change is judged by.
@@ -86,7 +94,7 @@ func Standard() Scenario {
 			Reorder:   true,
 		},
 		Disk:        netsim.DiskModel{Sync: netsim.Range{Min: 200 * netsim.Microsecond, Max: 12 * netsim.Millisecond}},
-		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 600 * netsim.Millisecond}},
+		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 400 * netsim.Millisecond}},
 		SlowDisks:   netsim.Ratio{Num: 2, Den: 5},
 		StartWithin: 2 * netsim.Second,
 		Faults:      netsim.Swarm{Count: 16},
@@ -94,9 +102,7 @@ func Standard() Scenario {
 			Count: 4, Kinds: []netsim.FaultKind{netsim.Delay, netsim.Reorder, netsim.Clog},
 			Longest: 30 * netsim.Second, Strongest: 3 * netsim.Second,
 		},
-		ChaosEnd:  60 * netsim.Second,
-		Settled:   80 * netsim.Second,
-		End:       90 * netsim.Second,
+		Phases:    Phases{ChaosEnd: 60 * netsim.Second, Settled: 80 * netsim.Second, End: 90 * netsim.Second},
 		MaxEvents: 60_000,
 		Audits:    6,
 		Promises:  promisesOfStandard(),
@@ -124,25 +130,55 @@ func Restarts() Scenario {
 	return s
 }
 
+// Single is one node alone, which is linearizable: the positive control of that judge.
+func Single() Scenario {
+	s := Standard()
+	s.Name = "single"
+	s.Servers, s.Shards = 1, 1
+	s.Workload.Operations, s.Workload.MaxTimeout = 200, 4*netsim.Second // nobody else answers while it is down
+	s.Core.MaxWaiting = 0
+	s.Faults.Kinds = []netsim.FaultKind{
+		netsim.Pause, netsim.Slow, netsim.Crash, netsim.Skew, netsim.Jump, netsim.Freeze, netsim.SlowSync,
+	}
+	s.Lags = netsim.Swarm{}
+	s.Linearizable = true
+	s.Promises = []string{ProbeCrashUnsynced, string(core.ProbeClockFloor)}
+	return s
+}
+
 // scenarios is the registry, by name.
-func scenarios() []Scenario { return []Scenario{Standard(), Restarts()} }
+func scenarios() []Scenario { return []Scenario{Standard(), Restarts(), Single()} }
+
+// ScenarioNames lists them.
+func ScenarioNames() []string {
+	var names []string
+	for _, s := range scenarios() {
+		names = append(names, s.Name)
+	}
+	return names
+}
 
 // ScenarioNamed returns a registered scenario. The error lists the names there are.
 func ScenarioNamed(name string) (Scenario, error) {
-	known := ""
 	for _, s := range scenarios() {
 		if s.Name == name {
 			return s, nil
 		}
-		known += " " + s.Name
 	}
-	return Scenario{}, fmt.Errorf("kvsim: no scenario is named %q; known are:%s", name, known)
+	return Scenario{}, fmt.Errorf("kvsim: no scenario is named %q; known are: %s", name, strings.Join(ScenarioNames(), ", "))
 }
 
 // String describes the scenario in a line, for people.
 func (s *Scenario) String() string {
-	return fmt.Sprintf("%s: %d nodes, %d shards, %d sessions, %d operations, %d s of virtual time",
-		s.Name, s.Servers, s.Shards, s.Workload.Clients, s.Workload.Operations, s.ChaosEnd/netsim.Second)
+	return fmt.Sprintf("%s: %s, %s, %d sessions, %d operations, %d s of virtual time", s.Name, counted(s.Servers, "node"),
+		counted(s.Shards, "shard"), s.Workload.Clients, s.Workload.Operations, s.ChaosEnd/netsim.Second)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // names lists the nodes of the world: servers, then clients.

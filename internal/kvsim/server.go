@@ -52,11 +52,13 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 		run: r, index: int(boot.ID), machine: machine,
 		durable: core.Position(boot.Position), position: core.Position(boot.Position),
 	}
+	wiped := false
 	if old := r.servers[s.index]; old != nil {
 		s.unsynced = old.position > s.position
+		wiped = boot.Position == 0 && old.durable > 0 // else nothing had become durable: an early crash
 	}
 	r.servers[s.index] = s
-	r.booted(s, boot.Count > 0 && boot.Position == 0)
+	r.booted(s, wiped)
 	return s
 }
 
@@ -131,6 +133,9 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 		r.minted(s, out.Accepted[i])
 	}
 	if have := s.machine.Have(); !sameVector(s.have, have) {
+		if r.tells {
+			r.noteArrivals(s.index, s.have, have)
+		}
 		r.judge(atCover, o)
 		s.have = append(s.have[:0], have...)
 	}

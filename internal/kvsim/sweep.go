@@ -16,9 +16,12 @@ const promiseSeeds = 500
 
 // SweepOptions says which seeds a sweep runs.
 type SweepOptions struct {
-	First, Last uint64           // both included
-	Workers     int              // goroutines; zero or less means one
-	Progress    func(p Progress) // called now and then by any worker, one at a time; nil: never
+	First, Last uint64 // both included
+	Workers     int    // goroutines; zero or less means one
+	// FirstFailure ends the sweep with the first seed that fails. Those before it are all run, so it is
+	// always the same one.
+	FirstFailure bool
+	Progress     func(p Progress) // called now and then by any worker, one at a time; nil: never
 }
 
 // Progress is how far a sweep has come.
@@ -69,17 +72,21 @@ func RunSweep(ctx context.Context, scenario Scenario, options SweepOptions) Swee
 		mutex sync.Mutex
 		group sync.WaitGroup
 		next  atomic.Uint64 // offset from First
+		found atomic.Bool
 	)
 	span := options.Last - options.First
 	for range max(1, options.Workers) {
 		group.Go(func() {
 			runner := NewRunner(scenario)
-			for first := true; first || ctx.Err() == nil; first = false { // even an interrupted sweep has something to say
+			for first := true; first || ctx.Err() == nil && !found.Load(); first = false { // even an interrupted sweep has something to say
 				offset := next.Add(1) - 1
 				if offset > span || options.Last < options.First {
 					return
 				}
 				result := runner.Run(options.First + offset)
+				if options.FirstFailure && result.Verdict != Holds {
+					found.Store(true)
+				}
 				mutex.Lock()
 				total.add(&result)
 				if options.Progress != nil {

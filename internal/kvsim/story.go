@@ -1,0 +1,171 @@
+package kvsim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// Sentence is one event of a story.
+type Sentence struct {
+	At   netsim.Time
+	Text string
+	Mark string // what is wrong here; "" nearly everywhere
+}
+
+// arrival is the moment at which a server came to cover a write.
+type arrival struct {
+	dot    causal.Dot
+	server int
+	at     netsim.Time
+}
+
+// story tells what the sessions did, what the faults did and where it went wrong, in the order of time.
+func (r *run) story(result *Result) []Sentence {
+	var told []Sentence
+	for i := range result.Faults {
+		if f := &result.Faults[i]; f.Began != 0 || f.Fault.At == 0 {
+			told = append(told, Sentence{At: f.Fault.At, Text: faultInWords(&f.Fault, r.names)})
+		}
+	}
+	culprit := int32(-1)
+	r.matters = r.scenario.Settled
+	if failure := result.Failure; failure != nil {
+		if culprit = failure.read - 1; culprit >= 0 {
+			r.matters = r.fates[culprit].invoked
+		} else if failure.At != 0 {
+			r.matters = failure.At
+		}
+	}
+	for number := range r.fates {
+		f := &r.fates[number]
+		if !f.asked || r.isAudit(int32(number)) && int32(number) != culprit {
+			continue
+		}
+		s := Sentence{At: f.invoked, Text: r.operationInWords(int32(number))}
+		if int32(number) == culprit {
+			s.At, s.Mark = f.returned, "violates "+result.Failure.Rule()
+		}
+		told = append(told, s)
+	}
+	slices.SortStableFunc(told, func(a, b Sentence) int {
+		if (a.Mark != "") != (b.Mark != "") && a.At == b.At {
+			return len(a.Mark) - len(b.Mark)
+		}
+		return cmp.Compare(a.At, b.At)
+	})
+	if culprit < 0 && result.Failure != nil {
+		told = append(told, r.lastSentence(result.Failure))
+	}
+	return told
+}
+
+// lastSentence is where a rule broke that no client saw breaking.
+func (r *run) lastSentence(f *Failure) Sentence {
+	first, _, _ := strings.Cut(f.Explanation, "\n")
+	s := Sentence{At: f.At, Text: first, Mark: "violates " + f.Rule()}
+	if f.At == 0 {
+		s.At = r.world.Now()
+	}
+	if f.Kind == KindPanic {
+		s.Text, s.Mark = "panic: "+first, "must not happen"
+	}
+	if f.Kind == KindPromise {
+		s.Text += ", long after the world has healed"
+	}
+	return s
+}
+
+func (r *run) operationInWords(number int32) string {
+	plan, f := &r.plan[number], &r.fates[number]
+	who, node := clientName(plan.Client), r.names[plan.Node]
+	switch {
+	case plan.Op == wire.OpGet:
+		token := "without a token"
+		if len(f.need.Vector) > 0 {
+			token = "with its token"
+		}
+		return fmt.Sprintf("%s reads %s at %s %s: %s", who, plan.Key, node, token, r.readInWords(f))
+	case plan.Op == wire.OpPut:
+		return fmt.Sprintf("%s puts %s = %s at %s%s", who, plan.Key, plan.Value, node, r.writeInWords(number))
+	case plan.Op == wire.OpDelete:
+		return fmt.Sprintf("%s deletes %s at %s%s", who, plan.Key, node, r.writeInWords(number))
+	}
+	return fmt.Sprintf("%s asks %s for its %s", who, node, plan.Op)
+}
+
+func (r *run) readInWords(f *fate) string {
+	switch {
+	case f.status == wire.StatusFound:
+		if w := r.ghost.lookup(f.dot); w != nil {
+			return r.plan[w.operation].Value
+		}
+		return "what nobody wrote"
+	case f.status == wire.StatusNotFound:
+		return "nothing there"
+	}
+	return endingInWords(f)
+}
+
+// writeInWords tells what became of a write, and where it was by the time that matters.
+func (r *run) writeInWords(number int32) string {
+	f := &r.fates[number]
+	text := ""
+	if f.ending != succeeded {
+		text = ": " + endingInWords(f)
+	} else if f.status == wire.StatusNotFound {
+		return ": nothing there"
+	}
+	dot := r.ghost.dotOf[number]
+	if dot == (causal.Dot{}) {
+		return text
+	}
+	var at, elsewhere []string
+	for _, a := range r.arrivals {
+		if a.dot.Replica != dot.Replica || a.dot.Seq < dot.Seq || a.at > r.matters {
+			continue
+		}
+		name := r.names[a.server]
+		if r.ghost.home[dot.Replica] == a.server {
+			at = []string{name}
+		} else if !slices.Contains(elsewhere, name) {
+			elsewhere = append(elsewhere, name)
+		}
+	}
+	slices.Sort(elsewhere)
+	reaches := "no other"
+	if len(elsewhere) > 0 {
+		reaches = enumerate(elsewhere)
+	}
+	if len(at) > 0 && at[0] != r.names[r.plan[number].Node] {
+		return fmt.Sprintf("%s; %s takes it, it reaches %s", text, at[0], reaches)
+	}
+	return text + "; it reaches " + reaches
+}
+
+func endingInWords(f *fate) string {
+	switch f.ending {
+	case refused:
+		return "refused (" + f.status.String() + ")"
+	case unknown:
+		return "outcome unknown"
+	case expired:
+		return "no answer within " + seconds(f.returned-f.invoked)
+	case pending, succeeded:
+	}
+	return "no answer yet"
+}
+
+// noteArrivals notes what a step came to cover.
+func (r *run) noteArrivals(server int, before, now causal.Vector) {
+	for _, dot := range now {
+		if !before.Covers(dot) {
+			r.arrivals = append(r.arrivals, arrival{dot: dot, server: server, at: r.world.Now()})
+		}
+	}
+}
