@@ -8,7 +8,9 @@ import (
 
 // api is what the handlers of all resources share.
 type api struct {
-	engine *engine
+	engine  *engine
+	figures *requestFigures
+	bodies  budget
 }
 
 // refuse answers for every status that is not a success of its operation.

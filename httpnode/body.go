@@ -11,45 +11,74 @@ import (
 // Errors of reading a body; each becomes a response.
 var (
 	errBodyTooLarge = errors.New("httpnode: body is too large")
+	errBodyBusy     = errors.New("httpnode: too many large requests are under way; try again later")
 	errBodyBroken   = errors.New("httpnode: body ended before its announced length")
 )
 
 // bodySlack is what a body may have beside the value: white space, metadata, unknown members.
 const bodySlack = 64 << 10
 
+// maxBodies bounds the memory of all bodies that are being read, in bytes.
+const maxBodies = 256 << 20
+
 // maxDiscarded bounds what is read and thrown away of a body that is too large. A client that still
 // writes would see a broken connection in place of the response that explains it.
 const maxDiscarded = 64 << 20
 
-// readBody reads the whole body into buf.
-func readBody(r *http.Request, buf []byte, limit int64) ([]byte, error) {
-	buf = buf[:0]
+// body is the memory that a request's body is read into. Spans of it are valid until release.
+type body struct {
+	buf    *[]byte
+	budget *budget
+	held   int64 // of the budget
+}
+
+func (a *api) takeBody() body { return body{buf: takeBuffer(), budget: &a.bodies} }
+
+func (b *body) release() {
+	giveBuffer(b.buf)
+	b.budget.give(&b.held)
+}
+
+// read reads the whole body.
+func (b *body) read(r *http.Request, limit int64) error {
+	*b.buf = (*b.buf)[:0]
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return buf, nil
+		return nil
 	}
 	if r.ContentLength > limit {
-		return buf, discard(r.Body)
+		return discard(r.Body)
 	}
-	if n := int(r.ContentLength); n > cap(buf) && n <= maxPooled {
-		buf = make([]byte, 0, n+1) // one more to see the end without growing
-	}
-	body := io.LimitReader(r.Body, limit+1)
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+	if n := r.ContentLength; n > int64(cap(*b.buf)) && n <= maxPooled {
+		if !b.grow(n + 1) { // one more to see the end without growing
+			return errBodyBusy
 		}
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) > limit {
-			return buf, discard(r.Body)
+	}
+	source := io.LimitReader(r.Body, limit+1)
+	for {
+		if len(*b.buf) == cap(*b.buf) && !b.grow(max(512, 2*int64(cap(*b.buf)))) {
+			return errBodyBusy
+		}
+		n, err := source.Read((*b.buf)[len(*b.buf):cap(*b.buf)])
+		*b.buf = (*b.buf)[:len(*b.buf)+n]
+		if int64(len(*b.buf)) > limit {
+			return discard(r.Body)
 		}
 		if err == io.EOF {
-			return buf, nil
+			return nil
 		}
 		if err != nil {
-			return buf, errBodyBroken
+			return errBodyBroken
 		}
 	}
+}
+
+// grow makes room for size bytes in all; false when too much is in use already.
+func (b *body) grow(size int64) bool {
+	if !b.budget.take(&b.held, size) {
+		return false
+	}
+	*b.buf = append(make([]byte, 0, size), *b.buf...)
+	return true
 }
 
 func discard(body io.Reader) error {
@@ -60,16 +89,14 @@ func discard(body io.Reader) error {
 }
 
 // members reads a body that is one object and finds the members of these names; an empty body has none.
-// The spans alias buf's memory.
-func members(r *http.Request, buf *[]byte, limit int64, wanted []string, found []span) error {
-	var err error
-	if *buf, err = readBody(r, *buf, limit); err != nil {
+func (b *body) members(r *http.Request, limit int64, wanted []string, found []span) error {
+	if err := b.read(r, limit); err != nil {
 		return err
 	}
-	if empty(*buf) {
+	if empty(*b.buf) {
 		return nil
 	}
-	if err := scanMembers(*buf, wanted, found); err != nil {
+	if err := scanMembers(*b.buf, wanted, found); err != nil {
 		return fmt.Errorf("httpnode: body is not a valid JSON object: %w", err)
 	}
 	return nil
@@ -86,11 +113,14 @@ func empty(body []byte) bool {
 
 // failBody answers for an error of members.
 func failBody(w http.ResponseWriter, r *http.Request, err error) {
-	status := http.StatusBadRequest
-	if errors.Is(err, errBodyTooLarge) {
-		status = http.StatusRequestEntityTooLarge
+	switch {
+	case errors.Is(err, errBodyTooLarge):
+		fail(w, r, http.StatusRequestEntityTooLarge, sentence(err))
+	case errors.Is(err, errBodyBusy):
+		unavailable(w, r, sentence(err))
+	default:
+		fail(w, r, http.StatusBadRequest, sentence(err))
 	}
-	fail(w, r, status, sentence(err))
 }
 
 // tokens returns the causal-metadata of a request. A member of the body, empty or null too, beats

@@ -15,6 +15,8 @@ import (
 const (
 	DefaultMaxKeyLength = 1024    // bytes
 	DefaultMaxValueSize = 1 << 20 // bytes
+
+	DefaultMaxConnections = 16_384
 )
 
 // Config is what a node is started with.
@@ -30,6 +32,8 @@ type Config struct {
 
 	MaxKeyLength int // bytes of a key after decoding; 0: DefaultMaxKeyLength
 	MaxValueSize int // bytes of a value's JSON text without white space; 0: DefaultMaxValueSize
+
+	MaxConnections int // open at a time, those of peers included; 0: DefaultMaxConnections
 
 	Logger *slog.Logger // nil: discard
 	Log    Log          // nil: keep nothing
@@ -68,6 +72,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxValueSize == 0 {
 		c.MaxValueSize = DefaultMaxValueSize
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = DefaultMaxConnections
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

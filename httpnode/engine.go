@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
@@ -18,6 +20,16 @@ type machine interface {
 	Step(input core.Input, output *core.Output)
 	Configuration() *view.Configuration
 	Obstacle() string
+
+	// For figures.
+	Life() view.LifeID
+	Replica() causal.ReplicaID
+	Shard() shard.ID
+	Have() causal.Vector
+	Figures() core.Figures
+	Up(member int) bool
+	Silent(member int) time.Duration
+	Unconfirmed(member int) uint64
 }
 
 // engine steps a machine: it serializes the inputs, reads the clocks, arms the timer, and lets no
@@ -26,6 +38,7 @@ type engine struct {
 	log    Log
 	logger *slog.Logger
 	send   func(to string, message *wire.Message) // must not block
+	flush  func()                                 // nothing more follows send for now; must not block
 
 	mu      sync.Mutex
 	machine machine
@@ -40,6 +53,10 @@ type engine struct {
 	durable  core.Position // of the log
 	held     held
 
+	figures  engineFigures
+	requests requestFigures // not guarded by the mutex
+	debug    bool           // log which request minted a dot
+
 	timer   *time.Timer
 	armed   time.Duration // monotonic time at which the timer fires; 0: not armed
 	started bool
@@ -53,8 +70,9 @@ type engine struct {
 
 func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *engine {
 	return &engine{
-		log: log, logger: logger, send: send, calls: make(map[core.RequestID]*call),
+		log: log, logger: logger, send: send, flush: func() {}, calls: make(map[core.RequestID]*call),
 		ready: make(chan struct{}), halted: make(chan struct{}),
+		debug: logger.Enabled(context.Background(), slog.LevelDebug),
 	}
 }
 
@@ -83,7 +101,14 @@ func (e *engine) close() {
 // ask has the machine answer a request. When ctx ends first the machine is told to forget the
 // request, and the response has status zero. The caller releases the call.
 func (e *engine) ask(ctx context.Context, request core.Request) *call {
+	begin := time.Now()
 	c := e.pool.take()
+	e.exchange(ctx, c, request)
+	e.requests.end(request.Op, c, time.Since(begin))
+	return c
+}
+
+func (e *engine) exchange(ctx context.Context, c *call, request core.Request) {
 	e.mu.Lock()
 	e.lastID++
 	c.id, request.ID = e.lastID, e.lastID
@@ -93,7 +118,7 @@ func (e *engine) ask(ctx context.Context, request core.Request) *call {
 	e.current = nil
 	if c.answered || !e.runs() {
 		e.mu.Unlock()
-		return c
+		return
 	}
 	e.calls[c.id] = c
 	e.mu.Unlock()
@@ -105,7 +130,6 @@ func (e *engine) ask(ctx context.Context, request core.Request) *call {
 	case <-e.halted:
 		e.forget(c)
 	}
-	return c
 }
 
 func (e *engine) cancel(c *call) {
@@ -132,11 +156,15 @@ func (e *engine) detach(c *call) {
 	}
 }
 
-// receive feeds a message of a peer.
-func (e *engine) receive(message *wire.Message) {
+// receive feeds messages of a peer, one after the other. What they make this node send leaves
+// together.
+func (e *engine) receive(messages []*wire.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.step(core.Input{Kind: core.InputMessage, Message: message})
+	for _, message := range messages {
+		e.feed(core.Input{Kind: core.InputMessage, Message: message})
+	}
+	e.flush()
 }
 
 // inspect calls f with the machine, which f must only look at.
@@ -185,8 +213,14 @@ func (e *engine) advanced(durable core.Position, err error) {
 
 func (e *engine) runs() bool { return e.started && !e.closed && e.fault == nil }
 
-// step feeds one input and acts on the output. The caller holds the mutex.
+// step is feed with the messages on their way when it returns.
 func (e *engine) step(input core.Input) {
+	e.feed(input)
+	e.flush()
+}
+
+// feed feeds one input and acts on the output. The caller holds the mutex.
+func (e *engine) feed(input core.Input) {
 	if !e.runs() {
 		return
 	}
@@ -206,6 +240,12 @@ func (e *engine) step(input core.Input) {
 	if out.Position != e.position {
 		e.position = out.Position
 		e.advance(e.log.Append(out.Records, out.Position))
+	}
+	e.figures.observe(out)
+	if e.debug {
+		for i := range out.Accepted {
+			logAccepted(e.logger, &out.Accepted[i])
+		}
 	}
 	for i := range out.Replies {
 		e.reply(&out.Replies[i])

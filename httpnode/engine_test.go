@@ -193,7 +193,7 @@ func TestTokenIsCopied(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		n.engine.receive(heartbeat(1))
+		n.engine.receive([]*wire.Message{heartbeat(1)})
 		n.engine.wake()
 		log.advanced(1, nil)
 		close(ruined)
@@ -220,7 +220,7 @@ func TestTimer(t *testing.T) {
 		}
 		n := fakeNode(t, m, Config{})
 		<-time.After(12 * time.Second)
-		n.engine.receive(heartbeat(1))
+		n.engine.receive([]*wire.Message{heartbeat(1)})
 		<-time.After(2 * time.Second)
 		synctest.Wait()
 		want := []time.Duration{0, 10 * time.Second, 13 * time.Second}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
@@ -21,6 +23,9 @@ type fakeMachine struct {
 	configuration *view.Configuration
 	obstacle      string
 	position      core.Position
+	have          causal.Vector
+	figures       core.Figures
+	down          int // member that is down; 0: the first one
 }
 
 func (m *fakeMachine) Step(input core.Input, out *core.Output) {
@@ -34,6 +39,22 @@ func (m *fakeMachine) Step(input core.Input, out *core.Output) {
 func (m *fakeMachine) Configuration() *view.Configuration { return m.configuration }
 
 func (m *fakeMachine) Obstacle() string { return m.obstacle }
+
+func (m *fakeMachine) Life() view.LifeID { return 0xABC }
+
+func (m *fakeMachine) Replica() causal.ReplicaID { return 2 }
+
+func (m *fakeMachine) Shard() shard.ID { return 1 }
+
+func (m *fakeMachine) Have() causal.Vector { return m.have }
+
+func (m *fakeMachine) Figures() core.Figures { return m.figures }
+
+func (m *fakeMachine) Up(member int) bool { return member != m.down }
+
+func (m *fakeMachine) Silent(member int) time.Duration { return time.Duration(member) * time.Second }
+
+func (m *fakeMachine) Unconfirmed(member int) uint64 { return uint64(10 * member) }
 
 // answering makes a machine that gives every request this response, and notes what it was asked.
 func answering(response core.Response, asked *[]core.Request) *fakeMachine {

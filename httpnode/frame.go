@@ -18,7 +18,10 @@ const (
 	batchBytes  = 1 << 20  // a body is closed once it has this size
 )
 
-var errFrame = errors.New("httpnode: malformed frame from a peer")
+var (
+	errFrame      = errors.New("httpnode: malformed frame from a peer")
+	errFramesBusy = errors.New("httpnode: too many large frames are under way; try again later")
+)
 
 // appendFrame appends message as one frame. ok is false, and buf unchanged, when the message is too
 // large to be sent.
@@ -34,8 +37,9 @@ func appendFrame(buf []byte, message *wire.Message) (_ []byte, ok bool) {
 }
 
 // readFrame reads one frame into buf, whose bytes are valid until it is used again. The error is
-// io.EOF at the end, errFrame for anything malformed or cut off.
-func readFrame(r io.Reader, buf *bytes.Buffer) ([]byte, error) {
+// io.EOF at the end, errFrame for anything malformed or cut off, errFramesBusy when allow does not
+// grant a frame its size.
+func readFrame(r io.Reader, buf *bytes.Buffer, allow func(size int64) bool) ([]byte, error) {
 	var header [frameHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err == io.EOF {
 		return nil, io.EOF
@@ -45,6 +49,9 @@ func readFrame(r io.Reader, buf *bytes.Buffer) ([]byte, error) {
 	size := int64(binary.BigEndian.Uint32(header[:]))
 	if size > maxFrame {
 		return nil, errFrame
+	}
+	if !allow(size) {
+		return nil, errFramesBusy
 	}
 	buf.Reset()
 	// Copying grows the buffer as bytes arrive: a length alone makes nobody allocate.

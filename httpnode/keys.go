@@ -42,24 +42,27 @@ func (k *keys) put(w http.ResponseWriter, r *http.Request, params httprouter.Par
 // serve validates the request, asks the machine, and answers.
 func (k *keys) serve(w http.ResponseWriter, r *http.Request, request core.Request) {
 	if request.Key == "" {
+		k.figures.invalid(request.Op)
 		fail(w, r, http.StatusNotFound, "Key is missing: name one after "+keyPrefix)
 		return
 	}
-	buf := takeBuffer()
-	defer giveBuffer(buf)
-	if !k.validate(w, r, &request, buf) {
+	if !k.validate(w, r, &request) {
+		k.figures.invalid(request.Op)
 		return
 	}
-	c := k.engine.ask(r.Context(), request)
+	c := k.engine.ask(r.Context(), request) // the body's memory is free again: this may take long
 	defer c.release()
-	k.respond(w, r, request.Op, c, buf)
+	note(w, &request, c)
+	k.respond(w, r, request.Op, c)
 }
 
 // validate fills in what the body and the header say; when they are wrong it answers and returns false.
-func (k *keys) validate(w http.ResponseWriter, r *http.Request, request *core.Request, buf *[]byte) bool {
+func (k *keys) validate(w http.ResponseWriter, r *http.Request, request *core.Request) bool {
+	b := k.takeBody()
+	defer b.release()
 	var found [2]span
 	limit := 2*int64(k.maxValueSize) + bodySlack // twice: white space does not count
-	if err := members(r, buf, limit, keyMembers, found[:]); err != nil {
+	if err := b.members(r, limit, keyMembers, found[:]); err != nil {
 		failBody(w, r, err)
 		return false
 	}
@@ -100,8 +103,10 @@ func writeConcernIsOne(query string) bool {
 }
 
 // respond answers for every status that a request on a key can end with.
-func (k *keys) respond(w http.ResponseWriter, r *http.Request, op wire.Op, c *call, buf *[]byte) {
+func (k *keys) respond(w http.ResponseWriter, r *http.Request, op wire.Op, c *call) {
 	response := &c.response
+	buf := takeBuffer()
+	defer giveBuffer(buf)
 	if len(response.Token) > 0 {
 		w.Header()[tokenHeader] = []string{string(response.Token)}
 	}

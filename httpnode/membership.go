@@ -45,11 +45,11 @@ func (a *api) membership(w http.ResponseWriter, r *http.Request) (*view.Configur
 var addressMember = []string{"socket-address"}
 
 // socketAddress reads {"socket-address":"host:port"}, or answers 400.
-func socketAddress(w http.ResponseWriter, r *http.Request) (address string, ok bool) {
-	buf := takeBuffer()
-	defer giveBuffer(buf)
+func (a *api) socketAddress(w http.ResponseWriter, r *http.Request) (address string, ok bool) {
+	b := a.takeBody()
+	defer b.release()
 	var found [1]span
-	if err := members(r, buf, maxAdminBody, addressMember, found[:]); err != nil {
+	if err := b.members(r, maxAdminBody, addressMember, found[:]); err != nil {
 		failBody(w, r, err)
 		return "", false
 	}

@@ -16,11 +16,13 @@ import (
 // Node is one member of a store. Make one with New.
 type Node struct {
 	config    Config
+	made      time.Time
 	logger    *slog.Logger
 	engine    *engine
 	transport *transport
 	handler   http.Handler
-	start     func() error // boots the machine; tests replace it
+	guard     atomic.Pointer[guard] // of the listener; nil until Run
+	start     func() error          // boots the machine; tests replace it
 
 	inFlight atomic.Int64 // requests of clients
 	draining atomic.Bool  // refuse requests of clients
@@ -33,10 +35,13 @@ func New(config Config) (*Node, error) {
 		return nil, err
 	}
 	config.setDefaults()
-	n := &Node{config: config, logger: config.Logger.With("node", config.Machine.Address)}
+	n := &Node{config: config, made: time.Now(), logger: config.Logger.With("node", config.Machine.Address)}
 	n.transport = newTransport(config.Machine.Address, n.logger)
-	n.engine = newEngine(config.Log, n.logger, n.transport.send)
-	router := newRouter(&api{engine: n.engine}, &n.config, &receiver{engine: n.engine, logger: n.logger})
+	n.engine = newEngine(config.Log, n.logger, n.transport.queue)
+	n.engine.flush = n.transport.flush
+	clients := &api{engine: n.engine, figures: &n.engine.requests}
+	clients.bodies.limit = max(maxBodies, 8*int64(config.MaxValueSize))
+	router := n.newRouter(clients, newReceiver(n.engine, n.logger))
 	n.handler = n.track(router)
 	n.start = n.boot
 	return n, nil
@@ -109,10 +114,12 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		listener.Close()
 		return errors.Join(err, n.Close())
 	}
+	guarded := &guard{Listener: listener, limit: int64(n.config.MaxConnections)}
+	n.guard.Store(guarded)
 	server := n.newServer()
 	served := make(chan error, 1)
 	go func() {
-		served <- server.Serve(listener)
+		served <- server.Serve(guarded)
 		close(served)
 	}()
 	err = n.await(ctx, served)

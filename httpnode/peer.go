@@ -28,9 +28,14 @@ type peer struct {
 	queue   []queued
 	bytes   int // weight of the queue
 	sending bool
-	dropped uint64 // since the last report
+	dropped uint64 // ever
+	told    uint64 // of these, what was logged
+	sent    uint64 // messages delivered
+	bodies  uint64 // in so many bodies
+	rest    *time.Timer
 
-	// Used by the sender only.
+	// Used by the sender only, and while there is none under the mutex.
+	link     *link
 	refusal  string    // what the peer last said against this node
 	reported time.Time // when losses were last logged
 }
@@ -39,6 +44,8 @@ type queued struct {
 	message *wire.Message
 	weight  int
 }
+
+func newPeer(address string, link *link) *peer { return &peer{address: address, link: link} }
 
 // push queues a message and drops the oldest ones that exceed the bounds: what the machine sent
 // last is worth more than what it sent before, and it repairs every loss. start is true when a sender
@@ -71,6 +78,7 @@ func (p *peer) take(batch []queued) (_ []queued, ok bool) {
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
 		p.sending = false
+		p.relax()
 		return batch, false
 	}
 	batch = append(batch[:0], p.queue...)
@@ -78,6 +86,49 @@ func (p *peer) take(batch []queued) (_ []queued, ok bool) {
 	p.queue = p.queue[:0]
 	p.bytes = 0
 	return batch, true
+}
+
+// relax has the connection closed if nobody uses it for long. The caller holds the mutex.
+func (p *peer) relax() {
+	if p.rest == nil {
+		p.rest = time.AfterFunc(restTimeout, func() { p.closeIdle() })
+	} else {
+		p.rest.Reset(restTimeout)
+	}
+}
+
+// closeIdle closes the connection unless something is under way.
+func (p *peer) closeIdle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sending {
+		return false
+	}
+	if p.link != nil {
+		p.link.close()
+	}
+	return true
+}
+
+// retire frees a peer that is idle; it tells whether it was.
+func (p *peer) retire() bool {
+	if !p.closeIdle() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rest != nil {
+		p.rest.Stop()
+	}
+	return true
+}
+
+// delivered counts messages that arrived in one body.
+func (p *peer) delivered(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent += uint64(n)
+	p.bodies++
 }
 
 // lost counts messages that could not be delivered.
@@ -91,14 +142,21 @@ func (p *peer) lost(n int) {
 func (p *peer) takeDropped() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.dropped
-	p.dropped = 0
+	n := p.dropped - p.told
+	p.told = p.dropped
 	return n
 }
 
-// idle tells whether nothing is queued or under way.
-func (p *peer) idle() bool {
+// peerFigures are counts of one peer's transport.
+type peerFigures struct {
+	address             string
+	queued, queuedBytes int
+	sent, bodies        uint64
+	dropped             uint64
+}
+
+func (p *peer) figures() peerFigures {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.sending
+	return peerFigures{address: p.address, queued: len(p.queue), queuedBytes: p.bytes, sent: p.sent, bodies: p.bodies, dropped: p.dropped}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -18,9 +19,26 @@ type receiver struct {
 	engine *engine
 	logger *slog.Logger
 
+	frames budget
+
 	mu     sync.Mutex
 	warned map[string]struct{} // senders whose version was complained about
 }
+
+// Limits of what comes over the wire. Whoever reaches the port can send it.
+const (
+	maxFrames   = 256 << 20        // bytes of all frames that are being read
+	peerTimeout = 10 * time.Second // for one body
+)
+
+func newReceiver(engine *engine, logger *slog.Logger) *receiver {
+	v := &receiver{engine: engine, logger: logger}
+	v.frames.limit = maxFrames
+	return v
+}
+
+// maxTogether bounds how many messages are fed in one go: clients wait meanwhile.
+const maxTogether = 64
 
 // maxWarned bounds how many senders of other versions are told apart.
 const maxWarned = 1024
@@ -33,27 +51,46 @@ func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Pa
 		fail(w, r, http.StatusServiceUnavailable, sentence(err))
 		return
 	}
+	// What is no connection of a server cannot be told; the timeout of the whole server is left.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(peerTimeout))
 	buf := framePool.Get().(*bytes.Buffer)
+	var held int64
 	defer func() {
+		v.frames.give(&held)
 		if buf.Cap() <= batchBytes {
 			framePool.Put(buf)
 		}
 	}()
-	for {
-		frame, err := readFrame(r.Body, buf)
+	if err := v.take(r.Body, buf, &held); errors.Is(err, errFramesBusy) {
+		unavailable(w, r, sentence(err))
+	} else if err != nil {
+		v.refuse(w, r, err)
+	} else {
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// take feeds every message of a body up to the first one that is malformed.
+func (v *receiver) take(r io.Reader, buf *bytes.Buffer, held *int64) error {
+	var messages []*wire.Message
+	defer func() { v.engine.receive(messages) }()
+	for size := 0; ; {
+		frame, err := readFrame(r, buf, func(n int64) bool { return v.frames.take(held, n) })
 		if errors.Is(err, io.EOF) {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		var message *wire.Message
-		if err == nil {
-			message, err = wire.Decode(frame)
+			return nil
 		}
 		if err != nil {
-			v.refuse(w, r, err)
-			return
+			return err
 		}
-		v.engine.receive(message)
+		message, err := wire.Decode(frame)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, message)
+		if size += len(frame); len(messages) == maxTogether || size > batchBytes {
+			v.engine.receive(messages)
+			messages, size = messages[:0], 0
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (s *reshardResource) get(w http.ResponseWriter, r *http.Request, _ httprout
 }
 
 func (s *reshardResource) put(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	count, ok := shardCount(w, r)
+	count, ok := s.shardCount(w, r)
 	if !ok {
 		return
 	}
@@ -36,12 +36,12 @@ var countMember = []string{"shard-count"}
 
 // shardCount reads {"shard-count":n}, or answers 400. The count is at least 1 and at most
 // maxShardCount, which stands for everything above it too.
-func shardCount(w http.ResponseWriter, r *http.Request) (count uint64, ok bool) {
+func (a *api) shardCount(w http.ResponseWriter, r *http.Request) (count uint64, ok bool) {
 	const maxShardCount = 1 << 32
-	buf := takeBuffer()
-	defer giveBuffer(buf)
+	b := a.takeBody()
+	defer b.release()
 	var found [1]span
-	if err := members(r, buf, maxAdminBody, countMember, found[:]); err != nil {
+	if err := b.members(r, maxAdminBody, countMember, found[:]); err != nil {
 		failBody(w, r, err)
 		return 0, false
 	}

@@ -8,7 +8,8 @@ import (
 
 // newRouter routes on the decoded path, exactly as it came: nothing is cleaned and nobody is
 // redirected, because slashes and dots are bytes of a key.
-func newRouter(a *api, config *Config, peers *receiver) http.Handler {
+func (n *Node) newRouter(a *api, peers *receiver) http.Handler {
+	config := &n.config
 	router := &httprouter.Router{
 		HandleMethodNotAllowed: true,
 		HandleOPTIONS:          true,
@@ -43,15 +44,11 @@ func newRouter(a *api, config *Config, peers *receiver) http.Handler {
 	router.PUT(prefix+"reshard", m.put)
 
 	get(healthPath, health)
+	get(readyPath, n.ready)
+	get(statusPath, n.status)
+	get(metricsPath, n.newMetrics())
 	router.POST(peerPath, peers.serve)
 	return router
-}
-
-const healthPath = "/healthz"
-
-// health answers while the process serves HTTP at all, whatever state the store is in.
-func health(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) {
-	write(w, http.StatusOK, []byte(`{"message":"OK"}`))
 }
 
 // options answers with the Allow header that the router has set.

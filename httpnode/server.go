@@ -15,7 +15,7 @@ const (
 	readTimeout       = 2 * time.Minute
 	writeTimeout      = 2 * time.Minute // from the end of the request's header
 	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 128 << 10
+	maxHeaderBytes    = 32 << 10 // net/http allows 4 KiB more
 )
 
 // runningServer is an http.Server with the context of its requests.
@@ -64,44 +64,3 @@ func (n *Node) drain(timeout time.Duration) {
 		<-ticker.C
 	}
 }
-
-// track counts the requests of clients, refuses them while the node drains, and logs them at level
-// debug.
-func (n *Node) track(next http.Handler) http.Handler {
-	debug := n.logger.Enabled(context.Background(), slog.LevelDebug)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == peerPath || r.URL.Path == healthPath {
-			next.ServeHTTP(w, r)
-			return
-		}
-		n.inFlight.Add(1)
-		defer n.inFlight.Add(-1)
-		if n.draining.Load() {
-			w.Header().Set("Connection", "close")
-			unavailable(w, r, sentence(errClosed))
-			return
-		}
-		if !debug {
-			next.ServeHTTP(w, r)
-			return
-		}
-		begin, recorder := time.Now(), &statusRecorder{ResponseWriter: w}
-		next.ServeHTTP(recorder, r)
-		n.logger.Debug("request", "method", r.Method, "path", r.URL.Path, "status", recorder.status,
-			"remote", r.RemoteAddr, "duration", time.Since(begin))
-	})
-}
-
-// statusRecorder remembers the status for the log.
-type statusRecorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (s *statusRecorder) WriteHeader(status int) {
-	s.status = status
-	s.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }

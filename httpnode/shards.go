@@ -60,7 +60,7 @@ func (s *shardResource) askOf(w http.ResponseWriter, r *http.Request, op wire.Op
 }
 
 func (s *shardResource) addMember(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-	address, ok := socketAddress(w, r)
+	address, ok := s.socketAddress(w, r)
 	if !ok {
 		return
 	}

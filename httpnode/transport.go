@@ -1,14 +1,11 @@
 package httpnode
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
+	"errors"
 	"log/slog"
 	"net"
-	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -19,48 +16,49 @@ const (
 	peerPath       = "/sequitur/peer"
 	fromHeader     = "Sequitur-Node" // address of the sending node, for logs only
 	dialTimeout    = time.Second
-	deliverTimeout = 3 * time.Second // for one body, its answer included
-	reportInterval = time.Minute     // lost messages are logged at most this often for each peer
-	maxPeers       = 1024            // addresses remembered; idle ones are forgotten above
+	deliverTimeout = 3 * time.Second  // for one body, its answer included
+	reportInterval = time.Minute      // lost messages are logged at most this often for each peer
+	restTimeout    = 90 * time.Second // after which an idle connection is closed
+	maxPeers       = 1024             // addresses remembered; idle ones are forgotten above
 )
 
-// transport delivers messages to peers over persistent HTTP connections. Delivery is a try: what
-// fails is lost, and the machine copes.
+// transport delivers messages to peers over one persistent HTTP connection each. Delivery is a try:
+// what fails is lost, and the machine copes.
 type transport struct {
 	self   string
-	client http.Client
+	dialer net.Dialer
 	logger *slog.Logger
 	ctx    context.Context // ends all deliveries
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
 	peers   map[string]*peer
+	waiting []*peer // have messages and no sender yet
 	closed  bool
 	closing chan struct{} // closed with closed
 	senders sync.WaitGroup
 }
 
 func newTransport(self string, logger *slog.Logger) *transport {
-	dialer := &net.Dialer{Timeout: dialTimeout}
+	t := &transport{self: self, logger: logger, peers: make(map[string]*peer), closing: make(chan struct{})}
+	t.dialer.Timeout = dialTimeout
 	if ip, ok := loopback(self); ok {
 		// Nodes on 127.x.y.z then see each other under the addresses that they go by.
-		dialer.LocalAddr = &net.TCPAddr{IP: ip.AsSlice()}
+		t.dialer.LocalAddr = &net.TCPAddr{IP: ip.AsSlice()}
 	}
-	t := &transport{self: self, logger: logger, peers: make(map[string]*peer), closing: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.client.Transport = &http.Transport{
-		Proxy:                 nil, // peers are neighbours; the proxy of the environment is for the outside
-		DialContext:           dialer.DialContext,
-		MaxIdleConnsPerHost:   1,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: deliverTimeout,
-		DisableCompression:    true,
-	}
 	return t
 }
 
 // send queues a message; it never blocks on the network.
 func (t *transport) send(to string, message *wire.Message) {
+	t.queue(to, message)
+	t.flush()
+}
+
+// queue is send, but the message may rest until the next flush: so what is sent together travels
+// together.
+func (t *transport) queue(to string, message *wire.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.peers[to]
@@ -68,12 +66,23 @@ func (t *transport) send(to string, message *wire.Message) {
 		if t.forgetIdle(); len(t.peers) >= maxPeers {
 			return
 		}
-		p = &peer{address: to}
+		p = newPeer(to, newLink(t.ctx, &t.dialer, t.self, to))
 		t.peers[to] = p
 	}
 	if !t.closed && p.push(message) {
-		t.senders.Go(func() { t.deliver(p) })
+		t.waiting = append(t.waiting, p)
 	}
+}
+
+// flush starts the senders of what was queued.
+func (t *transport) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, p := range t.waiting {
+		t.senders.Go(func() { t.deliver(p) })
+		t.waiting[i] = nil
+	}
+	t.waiting = t.waiting[:0]
 }
 
 // forgetIdle makes room when there are too many peers: addresses come from messages, too.
@@ -82,7 +91,7 @@ func (t *transport) forgetIdle() {
 		return
 	}
 	for address, p := range t.peers {
-		if p.idle() {
+		if p.retire() {
 			delete(t.peers, address)
 		}
 	}
@@ -93,12 +102,15 @@ func (t *transport) close(timeout time.Duration) {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
+	t.flush()
 	close(t.closing)
 	give := time.AfterFunc(timeout, t.cancel)
 	t.senders.Wait()
 	give.Stop()
 	t.cancel()
-	t.client.CloseIdleConnections()
+	for _, p := range t.peers { // nobody adds one any more
+		p.retire()
+	}
 }
 
 // deliver sends what is queued for a peer until nothing is.
@@ -107,6 +119,8 @@ func (t *transport) deliver(p *peer) {
 	var body []byte
 	pause := firstPause
 	for {
+		// Whoever is about to send something does it first, if anybody is: bodies grow with the load.
+		runtime.Gosched()
 		var ok bool
 		if batch, ok = p.take(batch); !ok {
 			return
@@ -117,6 +131,7 @@ func (t *transport) deliver(p *peer) {
 			err := t.post(p, body)
 			if err == nil {
 				pause = firstPause
+				p.delivered(n)
 				rest = rest[n:]
 				continue
 			}
@@ -144,42 +159,18 @@ func (t *transport) encode(body []byte, messages []queued) (_ []byte, n int) {
 	return body, n
 }
 
+// post delivers one body and logs once what the peer says against this node.
 func (t *transport) post(p *peer, body []byte) error {
-	ctx, cancel := context.WithTimeout(t.ctx, deliverTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+p.address+peerPath, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	request.Header[fromHeader] = []string{t.self}
-	// Messages may be repeated: let net/http try again when an idle connection turns out closed.
-	request.Header["Idempotency-Key"] = []string{}
-	response, err := t.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusNoContent {
+	err := p.link.post(body, deliverTimeout)
+	var refused *refusal
+	switch {
+	case err == nil:
 		p.refusal = ""
-		return nil
+	case errors.As(err, &refused) && !refused.temporary && refused.reason != p.refusal:
+		p.refusal = refused.reason
+		t.logger.Warn("a peer refuses the messages of this node", "peer", p.address, "reason", refused.reason)
 	}
-	return t.refused(p, response)
-}
-
-// refused logs once what a peer says against this node.
-func (t *transport) refused(p *peer, response *http.Response) error {
-	var said struct {
-		Error string `json:"error"`
-	}
-	text, _ := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	if json.Unmarshal(text, &said) != nil || said.Error == "" {
-		said.Error = fmt.Sprintf("it answers with HTTP status %d, so it is no node of a store", response.StatusCode)
-	}
-	if response.StatusCode != http.StatusServiceUnavailable && said.Error != p.refusal {
-		p.refusal = said.Error
-		t.logger.Warn("a peer refuses the messages of this node", "peer", p.address, "reason", said.Error)
-	}
-	return fmt.Errorf("httpnode: peer %s: %s", p.address, said.Error)
+	return err
 }
 
 // wait pauses, but not when the transport ends: what is queued then gets one try.
@@ -200,4 +191,15 @@ func (t *transport) report(p *peer) {
 			t.logger.Warn("messages to a peer were lost", "peer", p.address, "messages", n)
 		}
 	}
+}
+
+// figures are those of all peers.
+func (t *transport) figures() []peerFigures {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := make([]peerFigures, 0, len(t.peers))
+	for _, p := range t.peers {
+		all = append(all, p.figures())
+	}
+	return all
 }

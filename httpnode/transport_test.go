@@ -165,13 +165,6 @@ func TestCloseDelivers(t *testing.T) {
 	}
 }
 
-// TestTransportWithoutProxy: a proxy that the environment names is for the outside.
-func TestTransportWithoutProxy(t *testing.T) {
-	if newTransport("10.0.0.1:1", slog.New(slog.DiscardHandler)).client.Transport.(*http.Transport).Proxy != nil {
-		t.Error("peers are asked through a proxy")
-	}
-}
-
 func TestTransportNoNode(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
@@ -232,7 +225,7 @@ func TestPeerQueueBytes(t *testing.T) {
 	if batch, ok := p.take(nil); !ok || len(batch) != 1 || batch[0].message != huge {
 		t.Error("a message above the bound is not kept alone")
 	}
-	if _, ok := p.take(nil); ok || !p.idle() || p.bytes != 0 {
+	if _, ok := p.take(nil); ok || !p.retire() || p.bytes != 0 {
 		t.Error("an empty queue keeps its sender")
 	}
 }
@@ -257,7 +250,7 @@ func TestFrames(t *testing.T) {
 	}
 	r, buf := bytes.NewReader(body), new(bytes.Buffer)
 	for i := range uint64(3) {
-		frame, err := readFrame(r, buf)
+		frame, err := readFrame(r, buf, func(int64) bool { return true })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,11 +258,11 @@ func TestFrames(t *testing.T) {
 			t.Errorf("frame %d: %+v, %v", i, message, err)
 		}
 	}
-	if _, err := readFrame(r, buf); !errors.Is(err, io.EOF) {
+	if _, err := readFrame(r, buf, func(int64) bool { return true }); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v", err)
 	}
 	for _, bad := range []string{"\x00", "\x00\x00\x00\x01", "\x04\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x00\x02a"} {
-		if _, err := readFrame(strings.NewReader(bad), buf); !errors.Is(err, errFrame) {
+		if _, err := readFrame(strings.NewReader(bad), buf, func(int64) bool { return true }); !errors.Is(err, errFrame) {
 			t.Errorf("%q: %v", bad, err)
 		}
 		if buf.Cap() > 1<<10 {

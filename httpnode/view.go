@@ -24,7 +24,7 @@ func (v *viewResource) get(w http.ResponseWriter, r *http.Request, _ httprouter.
 }
 
 func (v *viewResource) put(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	address, ok := socketAddress(w, r)
+	address, ok := v.socketAddress(w, r)
 	if !ok {
 		return
 	}
@@ -39,7 +39,7 @@ func (v *viewResource) put(w http.ResponseWriter, r *http.Request, _ httprouter.
 }
 
 func (v *viewResource) delete(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	address, ok := socketAddress(w, r)
+	address, ok := v.socketAddress(w, r)
 	if !ok {
 		return
 	}

@@ -1,0 +1,128 @@
+package httpnode
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// outcome is how a request ended, for the figures: a wire.Status, or one of those below.
+type outcome uint8
+
+// Outcomes that no machine gives. They begin above every wire.Status.
+const (
+	outcomeInvalid outcome = iota + 32 // refused before the machine saw it: 400, 404 or 413
+	outcomeGivenUp                     // no answer: the client went away, or the node stops; nothing is said about the store
+	outcomeUnknown                     // the same of a write, which may have taken effect
+	outcomeEnd
+)
+
+// operations are counted apart; opOther stands for every question that concerns no key.
+const (
+	opOther  = wire.Op(0)
+	opCounts = int(wire.OpDelete) + 1
+)
+
+// durationBounds are the upper bounds of the buckets of a histogram.
+var durationBounds = [...]time.Duration{
+	50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 25 * time.Second,
+}
+
+// histogram counts durations. The zero value is empty.
+type histogram struct {
+	buckets [len(durationBounds) + 1]atomic.Uint64 // the last one: above every bound
+	total   atomic.Int64                           // nanoseconds
+}
+
+func (h *histogram) observe(d time.Duration) {
+	i := 0
+	for i < len(durationBounds) && d > durationBounds[i] {
+		i++
+	}
+	h.buckets[i].Add(1)
+	h.total.Add(int64(d))
+}
+
+// requestFigures are what the requests of clients came to. Each counter is moved by whoever brings
+// the request, without the engine's mutex.
+type requestFigures struct {
+	ended    [opCounts][outcomeEnd]atomic.Uint64
+	duration [opCounts]histogram // of what the machine was asked
+}
+
+func counted(op wire.Op) wire.Op {
+	if op.OnKey() {
+		return op
+	}
+	return opOther
+}
+
+// end counts a request that a machine was asked.
+func (f *requestFigures) end(op wire.Op, c *call, took time.Duration) {
+	result := outcome(c.response.Status)
+	if result == 0 {
+		result = outcomeGivenUp
+		if c.accepted && op.Writes() {
+			result = outcomeUnknown
+		}
+	}
+	op = counted(op)
+	f.ended[op][result].Add(1)
+	f.duration[op].observe(took)
+}
+
+// invalid counts a request that was refused without asking.
+func (f *requestFigures) invalid(op wire.Op) { f.ended[counted(op)][outcomeInvalid].Add(1) }
+
+// engineFigures are counted under the engine's mutex.
+type engineFigures struct {
+	probes    []probeCount // in the order in which they first came
+	forwarded uint64       // requests handed to an owner of their key, other tries included
+	proxied   uint64       // reads that a sibling was asked to answer meanwhile
+}
+
+type probeCount struct {
+	probe core.Probe
+	count uint64
+}
+
+// observe counts what a step did. There are few probes and most steps have none.
+func (f *engineFigures) observe(out *core.Output) {
+	for _, probe := range out.Probes {
+		f.count(probe)
+	}
+	for i := range out.Sends {
+		if b, ok := out.Sends[i].Message.Body.(*wire.Forward); ok {
+			if b.Final {
+				f.proxied++
+			} else {
+				f.forwarded++
+			}
+		}
+	}
+}
+
+func (f *engineFigures) count(probe core.Probe) {
+	for i := range f.probes {
+		if f.probes[i].probe == probe {
+			f.probes[i].count++
+			return
+		}
+	}
+	f.probes = append(f.probes, probeCount{probe: probe, count: 1})
+}
+
+// of is how often a probe was seen.
+func (f *engineFigures) of(probe core.Probe) uint64 {
+	for i := range f.probes {
+		if f.probes[i].probe == probe {
+			return f.probes[i].count
+		}
+	}
+	return 0
+}

@@ -1,0 +1,47 @@
+package httpnode
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+)
+
+// idHeader names a request, in logs and for its client. The spelling is the canonical one.
+const idHeader = "X-Request-Id"
+
+// maxRequestID bounds what is taken over from a client, in bytes.
+const maxRequestID = 128
+
+// requestIDs makes names that no other node makes, nor this one after a restart.
+type requestIDs struct {
+	prefix string
+	last   atomic.Uint64
+}
+
+func newRequestIDs() *requestIDs {
+	var random [6]byte
+	rand.Read(random[:]) // never fails: it ends the program instead
+	return &requestIDs{prefix: hex.EncodeToString(random[:]) + "-"}
+}
+
+// header is the value of the response's header: what the client sent, if that is fit for a log
+// line, or a new name.
+func (ids *requestIDs) header(r *http.Request) []string {
+	if sent := r.Header[idHeader]; len(sent) > 0 && isRequestID(sent[0]) {
+		return sent[:1:1]
+	}
+	var text [32]byte
+	return []string{string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.last.Add(1), 10))}
+}
+
+// isRequestID accepts printable ASCII without spaces, quotes and backslashes.
+func isRequestID(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c >= 0x7F || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= maxRequestID
+}

@@ -1,0 +1,63 @@
+package httpnode
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/token"
+	"github.com/sequitur-kv/sequitur/core/view"
+)
+
+// snapshot is what a node knows of itself and of the others at one moment.
+type snapshot struct {
+	obstacle string // why it does not serve, "" when it does
+	life     view.LifeID
+	cluster  token.ClusterID // zero until the store has formed, like all below
+	epoch    uint64
+	replica  causal.ReplicaID
+	shard    shard.ID
+	shards   int
+	have     causal.Vector
+	members  []memberFigures
+
+	core.Figures
+	engineFigures
+	position, durable core.Position
+	held              int // outputs that wait for the log
+}
+
+// memberFigures are what a node knows of a member.
+type memberFigures struct {
+	view.Member
+	up          bool
+	silent      time.Duration
+	unconfirmed uint64 // own writes that it has not told it holds
+}
+
+// snapshot looks at everything in one go. A node that does not run has no figures.
+func (e *engine) snapshot() snapshot {
+	if err := e.err(); err != nil {
+		return snapshot{obstacle: sentence(err)}
+	}
+	var s snapshot
+	e.inspect(func(m machine) {
+		s = snapshot{
+			obstacle: m.Obstacle(), life: m.Life(), Figures: m.Figures(), engineFigures: e.figures,
+			position: e.position, durable: e.durable, held: len(e.held.replies) + len(e.held.sends),
+		}
+		s.probes = slices.Clone(s.probes)
+		configuration := m.Configuration()
+		if configuration == nil {
+			return
+		}
+		s.cluster, s.epoch, s.shards = configuration.Cluster, configuration.Epoch, len(configuration.Shards)
+		s.replica, s.shard, s.have = m.Replica(), m.Shard(), m.Have().Clone()
+		for i, member := range configuration.Members {
+			s.members = append(s.members, memberFigures{Member: member, up: m.Up(i), silent: m.Silent(i), unconfirmed: m.Unconfirmed(i)})
+		}
+	})
+	return s
+}
