@@ -113,9 +113,12 @@ var table = []row{
 		allow:    []string{"./core/...", "./httpnode/...", router},
 	},
 	{
-		packages: "./cmd/kvnode/...",
-		allow:    append([]string{"./httpnode/...", "./core/...", "./cmd/kvnode/..."}, terminal...),
+		packages:  "./cmd/kvnode/...",
+		allow:     append([]string{"./httpnode/...", "./core/...", "./cmd/kvnode/..."}, terminal...),
+		testAllow: []string{"./internal/apitest"},
 	},
+	{packages: "./internal/apitest"},
+	{packages: "./internal/dockertest", testAllow: []string{"./internal/apitest"}},
 	{packages: "./internal/archtest"},
 }
 
