@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 // TestForming starts three nodes one by one.
@@ -17,19 +19,8 @@ func TestForming(t *testing.T) {
 	c.start(t, 1)
 	forming := "Cluster is forming: 2 of 3 nodes seen; missing " + addresses[2]
 	for i := range 2 {
-		c.until(t, 10*time.Second, i, "GET", viewPath, "", func(r result) bool { return r.members["error"] == forming })
-		for _, request := range [][3]string{
-			{"GET", keysPath + "x", ""}, {"PUT", keysPath + "x", `{"value":1}`}, {"DELETE", keysPath + "x", ""},
-			{"GET", shardsPath + "shard-ids", ""}, {"GET", shardsPath + "shard-id-members/1", ""},
-			{"PUT", viewPath, `{"socket-address":"a:1"}`}, {"GET", shardsPath + "reshard", ""},
-		} {
-			r := c.want(t, i, request[0], request[1], request[2], 503, `{"error":"`+forming+`","message":"Error in `+request[0]+`"}`)
-			if r.header.Get("Retry-After") == "" {
-				t.Errorf("%s %s: no Retry-After", request[0], request[1])
-			}
-		}
-		c.want(t, i, "GET", "/healthz", "", 200, `{"message":"OK"}`)
-		c.want(t, i, "PUT", viewPath, `{}`, 400, `{"error":"Socket address is missing","message":"Error in PUT"}`)
+		c.until(t, 10*time.Second, i, viewPath, func(r apitest.Answer) bool { return r.Members["error"] == forming })
+		apitest.Play(t, c.client, []string{c.url(i)}, nil, apitest.Forming(forming))
 	}
 	c.start(t, 2)
 	c.waitServing(t)
@@ -40,7 +31,7 @@ func TestForming(t *testing.T) {
 	for i := range 2 {
 		put := c.ask(t, i, "PUT", keysPath+"last", `{"value":"of a node"}`)
 		c.processes[i].terminate(t)
-		if got := c.ask(t, 2, "GET", keysPath+"last", "", "X-Causal-Metadata", put.token()); got.status != 200 {
+		if got := c.ask(t, 2, "GET", keysPath+"last", "", apitest.TokenHeader, put.Token()); got.Status != 200 {
 			t.Errorf("GET of what node %d had acknowledged: %v", i+1, got)
 		}
 	}
@@ -60,9 +51,9 @@ func TestStartedDifferently(t *testing.T) {
 	c.variables[1] = "SHARD_COUNT=1"
 	c.start(t, 1)
 	for i := range 2 {
-		c.until(t, 10*time.Second, i, "GET", keysPath+"x", "", func(r result) bool {
-			sentence, _ := r.members["error"].(string)
-			return r.status == 503 && strings.HasPrefix(sentence, "Cluster cannot form") && strings.Contains(sentence, "SHARD_COUNT")
+		c.until(t, 10*time.Second, i, keysPath+"x", func(r apitest.Answer) bool {
+			sentence, _ := r.Members["error"].(string)
+			return r.Status == 503 && strings.HasPrefix(sentence, "Cluster cannot form") && strings.Contains(sentence, "SHARD_COUNT")
 		})
 	}
 }
@@ -72,7 +63,7 @@ func TestAlone(t *testing.T) {
 	address := loopbackAddresses(t, 1)[0]
 	c := &cluster{addresses: []string{address}, client: newClient(t)}
 	p := start(t, address, "LISTEN_ADDRESS="+address)
-	c.until(t, 10*time.Second, 0, "GET", viewPath, "", func(r result) bool { return r.members["view"] == defaultAddress })
+	c.until(t, 10*time.Second, 0, viewPath, func(r apitest.Answer) bool { return r.Members["view"] == defaultAddress })
 	c.want(t, 0, "PUT", keysPath+"x", `{"value":1}`, 201, `{"message":"Added successfully","causal-metadata":"*","shard-id":"1","replaced":false}`)
 	p.terminate(t)
 	if log := p.stderr.String(); !strings.Contains(log, "no SOCKET_ADDRESS is given: a store of one node on localhost:8085") {

@@ -5,9 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -19,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 var binary = sync.OnceValues(func() (string, error) {
@@ -121,7 +121,7 @@ type cluster struct {
 	addresses []string
 	processes []*process
 	variables []string // of every node, beside its address
-	client    *http.Client
+	client    apitest.Client
 }
 
 func newCluster(t *testing.T, nodes int, variables ...string) *cluster {
@@ -134,14 +134,10 @@ func newCluster(t *testing.T, nodes int, variables ...string) *cluster {
 	return c
 }
 
-func newClient(t *testing.T) *http.Client {
-	client := &http.Client{
-		Transport:     &http.Transport{},
-		Timeout:       40 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(client.CloseIdleConnections)
-	return client
+func newClient(t *testing.T) apitest.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return apitest.NewClient(context.Background(), transport)
 }
 
 func (c *cluster) start(t *testing.T, i int) {
@@ -153,99 +149,41 @@ func (c *cluster) waitServing(t *testing.T) {
 	t.Helper()
 	all := strings.Join(c.addresses, ",")
 	for i := range c.addresses {
-		c.until(t, 20*time.Second, i, "GET", viewPath, "", func(r result) bool { return r.members["view"] == all })
+		c.until(t, 20*time.Second, i, viewPath, func(r apitest.Answer) bool { return r.Members["view"] == all })
 	}
 }
 
-// result is a response.
-type result struct {
-	status  int
-	text    string
-	members map[string]any
-	header  http.Header
+// url is where node i is reached; nodes are counted from 0.
+func (c *cluster) url(i int) string { return "http://" + c.addresses[i] }
+
+func (c *cluster) urls() (all []string) {
+	for i := range c.addresses {
+		all = append(all, c.url(i))
+	}
+	return all
 }
-
-func (r result) token() string { return r.header.Get("X-Causal-Metadata") }
-
-func (r result) String() string { return fmt.Sprintf("%d %s", r.status, r.text) }
 
 // try sends a request to node i.
-func (c *cluster) try(i int, method, path, body string, header ...string) (r result, err error) {
-	request, err := http.NewRequestWithContext(context.Background(), method, "http://"+c.addresses[i]+path, strings.NewReader(body))
-	if err != nil {
-		return r, err
-	}
-	for h := 0; h < len(header); h += 2 {
-		request.Header.Add(header[h], header[h+1])
-	}
-	response, err := c.client.Do(request)
-	if err != nil {
-		return r, err
-	}
-	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	if err != nil {
-		return r, err
-	}
-	r = result{status: response.StatusCode, text: string(raw), header: response.Header}
-	if method == http.MethodHead {
-		return r, nil
-	}
-	if err := json.Unmarshal(raw, &r.members); err != nil {
-		return r, fmt.Errorf("%s %s: %d %q: %w", method, path, r.status, raw, err)
-	}
-	return r, nil
+func (c *cluster) try(i int, method, path, body string, header ...string) (apitest.Answer, error) {
+	return c.client.Try(c.url(i), method, path, body, header...)
 }
 
 // ask is try that must succeed.
-func (c *cluster) ask(t *testing.T, i int, method, path, body string, header ...string) result {
+func (c *cluster) ask(t *testing.T, i int, method, path, body string, header ...string) apitest.Answer {
 	t.Helper()
-	r, err := c.try(i, method, path, body, header...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return c.client.Ask(t, c.url(i), method, path, body, header...)
 }
 
-// want is ask that must give a status and members, a JSON object. The member causal-metadata must be the
-// token of the header; "*" stands for any other.
-func (c *cluster) want(t *testing.T, i int, method, path, body string, status int, members string, header ...string) result {
+// want asks node i for an answer that apitest.Answer.Check accepts.
+func (c *cluster) want(t *testing.T, i int, method, path, body string, status int, members string) {
 	t.Helper()
-	r := c.ask(t, i, method, path, body, header...)
-	var want map[string]any
-	if err := json.Unmarshal([]byte(members), &want); err != nil {
-		t.Fatalf("%v: %s", err, members)
+	if a := c.ask(t, i, method, path, body); a.Check(status, members) != nil {
+		t.Errorf("%s %s %.200s at node %d:\ngot  %v\n%v", method, path, body, i+1, a, a.Check(status, members))
 	}
-	for name, value := range want {
-		if value == "*" {
-			want[name] = r.members[name]
-		}
-	}
-	if token, ok := r.members["causal-metadata"]; ok && token != r.token() {
-		t.Errorf("%s %s at node %d: header has the token %q, body %q", method, path, i+1, r.token(), token)
-	}
-	got, _ := json.Marshal(r.members)
-	wanted, _ := json.Marshal(want)
-	if r.status != status || !bytes.Equal(got, wanted) || r.header.Get("Content-Type") != "application/json" {
-		t.Errorf("%s %s %.200s at node %d:\ngot  %.500s (%s)\nwant %d %s", method, path, body, i+1, r, r.header.Get("Content-Type"), status, members)
-	}
-	return r
 }
 
-// until asks until ok.
-func (c *cluster) until(t *testing.T, limit time.Duration, i int, method, path, body string, ok func(result) bool) {
+// until asks node i until ok.
+func (c *cluster) until(t *testing.T, limit time.Duration, i int, path string, ok func(apitest.Answer) bool) {
 	t.Helper()
-	deadline, ticker := time.After(limit), time.NewTicker(20*time.Millisecond)
-	defer ticker.Stop()
-	for {
-		r, err := c.try(i, method, path, body)
-		if err == nil && ok(r) {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("%s %s at node %d still answers %v, %v after %v", method, path, i+1, r, err, limit)
-		}
-	}
+	c.client.Until(t, limit, c.url(i), path, ok)
 }

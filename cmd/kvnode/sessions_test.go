@@ -27,21 +27,21 @@ func testSessions(t *testing.T, c *cluster) {
 				path := fmt.Sprintf("%ssession-%d", keysPath, key)
 				if random.IntN(3) == 0 {
 					r, err := c.try(node, "PUT", path, fmt.Sprintf(`{"value":{"session":%d,"count":%d},"causal-metadata":"%s"}`, session, count, token))
-					if err != nil || r.status != 200 && r.status != 201 {
+					if err != nil || r.Status != 200 && r.Status != 201 {
 						t.Errorf("session %d: PUT: %v, %v", session, r, err)
 						return
 					}
 					seen[key][session] = count
-					token = r.token()
+					token = r.Token()
 					continue
 				}
 				r, err := c.try(node, "GET", path, `{"causal-metadata":"`+token+`"}`)
-				if err != nil || r.status != 200 && (r.status != 404 || seen[key] != [sessions]int{}) {
+				if err != nil || r.Status != 200 && (r.Status != 404 || seen[key] != [sessions]int{}) {
 					t.Errorf("session %d: GET: %v, %v", session, r, err)
 					return
 				}
-				token = r.token()
-				if value, ok := r.members["value"].(map[string]any); ok {
+				token = r.Token()
+				if value, ok := r.Members["value"].(map[string]any); ok {
 					writer, n := int(value["session"].(float64)), int(value["count"].(float64))
 					if n < seen[key][writer] {
 						t.Errorf("session %d reads %d of session %d at node %d, after it had seen %d", session, n, writer, node+1, seen[key][writer])
