@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 // nodes is the size of a cluster; its first half is shard 1.
@@ -18,7 +20,7 @@ const nodes = 6
 // A cluster is six nodes in containers, started by the command lines of the
 // documentation.
 type cluster struct {
-	client
+	apitest.Client
 	*engine
 	network   string   // name on the engine, between the nodes
 	addresses []string // of the nodes on that network
@@ -29,7 +31,7 @@ type cluster struct {
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{client: newClient(rig.ctx), engine: rig, network: rig.name("mynet")}
+	c := &cluster{Client: newClient(rig.ctx), engine: rig, network: rig.name("mynet")}
 	subnet := rig.network(t, "mynet")
 	for i := range nodes {
 		c.addresses = append(c.addresses, fmt.Sprintf("%s.0.%d:8085", subnet, i+2))
@@ -86,7 +88,7 @@ const viewTime = 10 * time.Second
 func (c *cluster) untilView(t *testing.T, url string, without ...int) {
 	t.Helper()
 	want := c.view(without...)
-	c.until(t, viewTime, url, viewPath, func(a answer) bool { return a.members["view"] == want })
+	c.Until(t, viewTime, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == want })
 }
 
 // fault runs a command of Docker that changes who reaches whom.
@@ -112,33 +114,21 @@ func (c *cluster) everyView(t *testing.T, event string, without ...int) {
 	}
 }
 
-// variables are those that rows use for a node.
-func (c *cluster) variables(i int) map[string]string {
-	half := len(c.addresses) / 2
-	quoted := func(list []string) string { return `"` + strings.Join(list, `","`) + `"` }
-	shard := 1 + i/half
-	return map[string]string{
-		"node": strconv.Itoa(i + 1), "self": c.addresses[i], "view": c.view(), "stranger": "10.9.9.9:8085",
-		"shard": strconv.Itoa(shard), "othershard": strconv.Itoa(3 - shard),
-		"members1": quoted(c.addresses[:half]), "members2": quoted(c.addresses[half:]),
-	}
-}
-
 // write puts a value and returns the token of the answer.
 func (c *cluster) write(t *testing.T, url, key, value, token string) string {
 	t.Helper()
 	begin := time.Now()
-	a := c.ask(t, url, "PUT", keysPath+key, `{"value":"`+value+`"}`, tokenHeader, token)
-	if took := time.Since(begin); a.status != 200 && a.status != 201 || took > 2*time.Second {
+	a := c.Ask(t, url, "PUT", apitest.KeysPath+key, `{"value":"`+value+`"}`, apitest.TokenHeader, token)
+	if took := time.Since(begin); a.Status != 200 && a.Status != 201 || took > 2*time.Second {
 		t.Fatalf("PUT %s at %s after %v: %v", key, url, took, a)
 	}
-	return a.token()
+	return a.Token()
 }
 
 // read wants a value.
 func (c *cluster) read(t *testing.T, url, key, value, token string) {
 	t.Helper()
-	if a := c.ask(t, url, "GET", keysPath+key, "", tokenHeader, token); a.status != 200 || a.members["value"] != value {
+	if a := c.Ask(t, url, "GET", apitest.KeysPath+key, "", apitest.TokenHeader, token); a.Status != 200 || a.Members["value"] != value {
 		t.Errorf("GET %s at %s: %v, want %q", key, url, a, value)
 	}
 }
@@ -148,11 +138,11 @@ func (c *cluster) keys(t *testing.T, url, prefix string) (first, second string) 
 	t.Helper()
 	for i := 0; first == "" || second == ""; i++ {
 		key := fmt.Sprintf("%s-%d", prefix, i)
-		a := c.ask(t, url, "PUT", keysPath+key, `{"value":""}`)
-		if gone := c.ask(t, url, "DELETE", keysPath+key, "", tokenHeader, a.token()); gone.status != 200 {
+		a := c.Ask(t, url, "PUT", apitest.KeysPath+key, `{"value":""}`)
+		if gone := c.Ask(t, url, "DELETE", apitest.KeysPath+key, "", apitest.TokenHeader, a.Token()); gone.Status != 200 {
 			t.Fatalf("DELETE %s: %v", key, gone)
 		}
-		switch a.members["shard-id"] {
+		switch a.Members["shard-id"] {
 		case "1":
 			first = key
 		case "2":

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 // composeCommand finds the program that understands compose.yaml: the old one
@@ -66,11 +68,11 @@ func TestCompose(t *testing.T) {
 	const all = "node1:8085,node2:8085,node3:8085,node4:8085,node5:8085,node6:8085"
 	c := newClient(rig.ctx)
 	for _, url := range urls {
-		c.until(t, 20*time.Second, url, viewPath, func(a answer) bool { return a.members["view"] == all })
+		c.Until(t, 20*time.Second, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == all })
 	}
-	put := c.ask(t, urls[0], "PUT", keysPath+"greeting", `{"value":"hello","causal-metadata":""}`)
+	put := c.Ask(t, urls[0], "PUT", apitest.KeysPath+"greeting", `{"value":"hello","causal-metadata":""}`)
 	for _, url := range urls {
-		if a := c.ask(t, url, "GET", keysPath+"greeting", "", tokenHeader, put.token()); a.members["value"] != "hello" {
+		if a := c.Ask(t, url, "GET", apitest.KeysPath+"greeting", "", apitest.TokenHeader, put.Token()); a.Members["value"] != "hello" {
 			t.Errorf("GET at %s: %v", url, a)
 		}
 	}
@@ -79,10 +81,10 @@ func TestCompose(t *testing.T) {
 	left := strings.Replace(all, "node3:8085,", "", 1)
 	for i, url := range urls {
 		if i != 2 {
-			c.until(t, viewTime, url, viewPath, func(a answer) bool { return a.members["view"] == left })
+			c.Until(t, viewTime, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == left })
 		}
 	}
-	if a := c.ask(t, urls[1], "PUT", keysPath+"greeting", `{"value":"hello again"}`, tokenHeader, put.token()); a.status != 200 {
+	if a := c.Ask(t, urls[1], "PUT", apitest.KeysPath+"greeting", `{"value":"hello again"}`, apitest.TokenHeader, put.Token()); a.Status != 200 {
 		t.Errorf("PUT without node 3: %v", a)
 	}
 }

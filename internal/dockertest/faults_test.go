@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 // testHealth waits for the first health check of every container.
@@ -41,7 +43,7 @@ func testDisconnected(t *testing.T, c *cluster) {
 	token = c.write(t, c.urls[cut], second, "before", token)
 	c.fault(t, "network", "disconnect", c.network, c.node(cut))
 	c.everyView(t, "network disconnect", cut)
-	if a, err := c.try(c.urls[cut], "GET", "/healthz", ""); err == nil {
+	if a, err := c.Try(c.urls[cut], "GET", "/healthz", ""); err == nil {
 		t.Errorf("a node without a network answers: %v", a)
 	}
 	c.read(t, c.urls[0], first, "before", token)
@@ -89,16 +91,16 @@ func testTwoSides(t *testing.T, c *cluster) {
 
 	c.fault(t, "network", "connect", "--ip", c.ip(cut), c.network, c.node(cut))
 	// The token of what only the lonely node had makes others wait and pull.
-	c.until(t, viewTime, c.urls[3], viewPath, func(a answer) bool { return strings.Contains(a.text, c.addresses[cut]) })
+	c.Until(t, viewTime, c.urls[3], apitest.ViewPath, func(a apitest.Answer) bool { return strings.Contains(a.Text, c.addresses[cut]) })
 	c.read(t, c.urls[3], private, "of the lonely", lonely)
 	c.everyView(t, "the end of the cut")
 	union := ours + "," + theirs
-	winner := c.ask(t, beside, "GET", keysPath+key, "", tokenHeader, union)
-	if value := winner.members["value"]; value != "of the lonely" && value != "of the many" {
+	winner := c.Ask(t, beside, "GET", apitest.KeysPath+key, "", apitest.TokenHeader, union)
+	if value := winner.Members["value"]; value != "of the lonely" && value != "of the many" {
 		t.Fatalf("after the cut: %v", winner)
 	}
 	for _, url := range c.urls {
-		if a := c.ask(t, url, "GET", keysPath+key, "", tokenHeader, union); a.members["value"] != winner.members["value"] || a.token() != winner.token() {
+		if a := c.Ask(t, url, "GET", apitest.KeysPath+key, "", apitest.TokenHeader, union); a.Members["value"] != winner.Members["value"] || a.Token() != winner.Token() {
 			t.Errorf("replicas differ: %v at %s, %v at %s", winner, beside, a, url)
 		}
 	}
@@ -164,18 +166,11 @@ func testKilled(t *testing.T, c *cluster) {
 	}
 	c.since = time.Now()
 	c.start(t, killed)
-	c.until(t, viewTime, c.urls[killed], viewPath, func(a answer) bool {
-		sentence, _ := a.members["error"].(string)
-		return a.status == 503 && strings.HasPrefix(sentence, c.addresses[killed]+" lost its memory")
+	c.Until(t, viewTime, c.urls[killed], apitest.ViewPath, func(a apitest.Answer) bool {
+		sentence, _ := a.Members["error"].(string)
+		return a.Status == 503 && strings.HasPrefix(sentence, c.addresses[killed]+" lost its memory")
 	})
-	for _, path := range []string{keysPath + first, viewPath, shardsPath + "shard-ids"} {
-		if a := c.ask(t, c.urls[killed], "GET", path, ""); a.status != 503 || a.members["message"] != "Error in GET" {
-			t.Errorf("GET %s of a node without its memory: %v", path, a)
-		}
-	}
-	if a := c.ask(t, c.urls[killed], "PUT", keysPath+first, `{"value":"of a stranger"}`); a.status != 503 {
-		t.Errorf("a node without its memory writes: %v", a)
-	}
+	apitest.Play(t, c.Client, c.urls[killed:killed+1], nil, apitest.LostMemory())
 	c.everyView(t, "its recreation", stopped, killed)
 	for _, i := range []int{0, 1, 3, 4} {
 		c.read(t, c.urls[i], first, "meanwhile", token)
@@ -199,8 +194,8 @@ func testAlone(t *testing.T, c *cluster) {
 	token = c.write(t, c.urls[0], first, "still alone", token)
 	for _, method := range []string{"GET", "PUT", "DELETE"} {
 		begin := time.Now()
-		a := c.ask(t, c.urls[0], method, keysPath+second, `{"value":1}`)
-		if took := time.Since(begin); a.status != 503 || a.members["error"] != "Shard is down" || took > 100*time.Millisecond {
+		a := c.Ask(t, c.urls[0], method, apitest.KeysPath+second, `{"value":1}`)
+		if took := time.Since(begin); a.Status != 503 || a.Members["error"] != "Shard is down" || took > 100*time.Millisecond {
 			t.Errorf("%s of a key whose shard is down: %v after %v", method, a, took)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sequitur-kv/sequitur/internal/apitest"
 )
 
 // user is the number that the image runs as.
@@ -84,10 +86,11 @@ func TestOneNode(t *testing.T) {
 	port := strconv.Itoa(freePort(t))
 	rig.run(t, "one", "-p", port+":8085", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", rig.image)
 	c, url := newClient(rig.ctx), "http://127.0.0.1:"+port
-	c.until(t, 20*time.Second, url, viewPath, func(a answer) bool { return a.members["view"] == "localhost:8085" })
-	play(t, c, url, map[string]string{}, []row{
-		{method: "PUT", path: keysPath + "x", body: `{"value":"1"}`, status: 201, want: added, save: "a"},
-		{method: "GET", path: keysPath + "x", status: 200, want: fmt.Sprintf(found, "{a}", `"1"`)},
+	c.Until(t, 20*time.Second, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == "localhost:8085" })
+	const key = apitest.KeysPath + "x"
+	apitest.Play(t, c, []string{url}, nil, []apitest.Row{
+		{Method: "PUT", Path: key, Body: `{"value":"1"}`, Status: 201, Want: apitest.Added, Save: "a"},
+		{Method: "GET", Path: key, Status: 200, Want: apitest.Found("{a}", `"1"`, "1")},
 	})
 	// A line of titles, and one process.
 	processes := strings.Fields(rig.docker(t, "top", rig.name("one"), "-o", "pid,uid,gid,comm"))
