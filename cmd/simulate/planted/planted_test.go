@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,22 +16,12 @@ import (
 
 const root = "../../.."
 
-// plantedWithin is how many seeds may pass before a planted bug is found.
-const plantedWithin = 2000
-
 // build makes the simulator with a change.
 func build(t *testing.T, change string) string {
 	t.Helper()
-	dir := t.TempDir()
-	overlay, err := Overlay(root, change, dir)
+	binary, err := Build(t.Context(), root, change, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "simulate.exe")
-	command := exec.CommandContext(context.Background(), "go", "build", "-overlay", overlay, "-o", binary, "./cmd/simulate")
-	command.Dir = root
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, output)
 	}
 	return binary
 }
@@ -50,53 +41,47 @@ func simulate(t *testing.T, binary string, into any, args ...string) int {
 	return command.ProcessState.ExitCode()
 }
 
-func plantedFiles(t *testing.T) (bugs, constants []string) {
-	t.Helper()
-	names, err := filepath.Glob("testdata/*.txt")
+type replay struct{ Verdict, Rule, Differs string }
+
+// TestPlantedBugs: every change still applies, and its capsule shows the bug, and only the bug.
+// The scorecard looks for them with fresh eyes.
+func TestPlantedBugs(t *testing.T) {
+	bugs, constants, err := List("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names {
-		if strings.HasPrefix(filepath.Base(name), "constant-") {
-			constants = append(constants, name)
-		} else {
-			bugs = append(bugs, name)
-		}
+	if len(bugs) < 15 || len(constants) < 1 {
+		t.Fatalf("%d planted bugs and %d changed constants, want 15 and 1", len(bugs), len(constants))
 	}
-	if len(bugs) < 5 || len(constants) < 1 {
-		t.Fatalf("%d planted bugs and %d changed constants, want 5 and 1", len(bugs), len(constants))
-	}
-	return bugs, constants
-}
-
-func TestPlantedBugs(t *testing.T) {
-	bugs, _ := plantedFiles(t)
-	for _, name := range bugs {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
-			binary := build(t, name)
-			for first, last := 1, 25; first <= plantedWithin; first, last = last+1, min(4*last, plantedWithin) {
-				var sweep struct {
-					Failures []struct {
-						Seed        uint64
-						Name        string
-						Explanation string
-					}
+	sound := build(t, "")
+	for _, bug := range bugs {
+		t.Run(bug.Name, func(t *testing.T) {
+			if bug.Script != "" {
+				if fails, err := bug.ScriptFails(t.Context(), root, t.TempDir()); err != nil || !fails {
+					t.Errorf("%s does not find it: %v", bug.Script, err)
 				}
-				code := simulate(t, binary, &sweep, "sweep", "--seeds", fmt.Sprintf("%d..%d", first, last))
-				if code == 1 {
-					f := sweep.Failures[0]
-					line, _, _ := strings.Cut(f.Explanation, "\n")
-					t.Logf("found by seed %d (%d of %d..%d fail): %s: %s", f.Seed, len(sweep.Failures), first, last, f.Name, line)
-					return
-				}
+				return
 			}
-			t.Errorf("not found within %d seeds", plantedWithin)
+			capsule, err := filepath.Abs(bug.Capsule())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var with, without []replay
+			if code := simulate(t, build(t, bug.File), &with, "replay", "--verdict-only", capsule); code != 0 {
+				t.Errorf("the capsule no longer shows the bug: %s; make scorecard WRITE=1 finds it anew", with[0].Differs)
+			}
+			if simulate(t, sound, &without, "replay", "--verdict-only", capsule); without[0].Verdict != "holds" {
+				t.Errorf("without the bug the capsule is %s %s", without[0].Verdict, without[0].Rule)
+			}
 		})
 	}
 }
 
 func TestChangedConstants(t *testing.T) {
-	_, constants := plantedFiles(t)
+	_, constants, err := List("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range constants {
 		binary := build(t, name)
 		const seeds = 20
@@ -111,5 +96,44 @@ func TestChangedConstants(t *testing.T) {
 		if same*100 > seeds {
 			t.Errorf("%s: %d of %d digests stay the same", name, same, seeds)
 		}
+	}
+}
+
+// TestOverlay: a change that does not fit the tree is refused with its name; one that does leaves the
+// tree alone and may touch a file twice.
+func TestOverlay(t *testing.T) {
+	tree, dir := t.TempDir(), t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(tree, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	source := write("a.go", "one\ntwo\nthree\n")
+	good := write("good.txt", "Wrong.\nscenario restarts\nfile a.go\nold\ntwo\nnew\n2\nfile a.go\nold\none\nnew\n")
+	if _, err := Overlay(tree, good, dir); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := os.ReadFile(filepath.Join(dir, "changed0.go"))
+	if err != nil || string(changed) != "2\nthree\n" {
+		t.Errorf("the changed file is %q, %v", changed, err)
+	}
+	if text, err := os.ReadFile(source); err != nil || string(text) != "one\ntwo\nthree\n" {
+		t.Errorf("the tree was touched: %q, %v", text, err)
+	}
+	if bug, err := Read(good); err != nil || bug.Scenario != "restarts" || bug.Sentence != "Wrong." || bug.Name != "good" {
+		t.Errorf("%+v, %v", bug, err)
+	}
+	for name, text := range map[string]string{
+		"gone": "x\nfile a.go\nold\nfour\nnew\n", "twice": "x\nfile a.go\nold\no\nnew\n", "no file": "x\n",
+		"no old": "x\nfile a.go\nnew\n", "nothing": "x\nfile b.go\nold\na\nnew\n",
+	} {
+		if _, err := Overlay(tree, write("bad.txt", text), dir); err == nil {
+			t.Errorf("%s: the change is accepted", name)
+		}
+	}
+	if _, err := Read(write("bad.txt", "x\nnonsense 1\nfile a.go\nold\none\nnew\n")); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("an unknown head is accepted: %v", err)
 	}
 }
