@@ -67,7 +67,7 @@ func TestViewAndShards(t *testing.T) {
 		{"PUT", shards + "add-member/x", `{"socket-address":"f:1"}`, 404, `{"error":"Shard ID does not exist","message":"Error in PUT"}`},
 
 		{"GET", shards + "reshard", ``, 200, `{"message":"Resharding status retrieved successfully","phase":"idle","keys-moved":0,"keys-to-move":0}`},
-		{"PUT", shards + "reshard", `{"shard-count":2}`, 503, notNow},
+		{"PUT", shards + "reshard", `{"shard-count":2}`, 503, `{"error":"` + noReshard + `","message":"Error in PUT"}`},
 		{"PUT", shards + "reshard", `{"shard-count":3}`, 400, `{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`},
 		{"PUT", shards + "reshard", `{"shard-count":99999999999999999999}`, 400, `{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`},
 		{"PUT", shards + "reshard", `{"shard-count":9223372036854775809}`, 400, `{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`},

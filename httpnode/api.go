@@ -1,6 +1,7 @@
 package httpnode
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -56,8 +57,28 @@ func (a *api) unanswered(w http.ResponseWriter, r *http.Request, op wire.Op, c *
 		return
 	}
 	if err := a.engine.err(); err != nil {
-		unavailable(w, r, sentence(err))
+		refuseStopped(w, r, err)
 		return
 	}
 	unavailable(w, r, "Node gave up the request; try again later")
+}
+
+const panicked = "This node has failed and serves nothing more; its log says why; use another node"
+
+// stopped is what others are told of why the engine does not run. What went wrong inside the machine
+// is for the log.
+func stopped(err error) string {
+	if errors.Is(err, ErrPanic) {
+		return panicked
+	}
+	return sentence(err)
+}
+
+// refuseStopped answers for a node that does not run. After a failure it is in vain to try it again.
+func refuseStopped(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, errNotStarted) || errors.Is(err, errClosed) {
+		unavailable(w, r, sentence(err))
+		return
+	}
+	fail(w, r, http.StatusServiceUnavailable, stopped(err))
 }

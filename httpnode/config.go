@@ -17,6 +17,13 @@ const (
 	DefaultMaxValueSize = 1 << 20 // bytes
 
 	DefaultMaxConnections = 16_384
+
+	// LargestMaxValueSize bounds Config.MaxValueSize: a value, and all that a message may carry beside
+	// it, fits into a frame, or its replicas would never get it.
+	LargestMaxValueSize = 32 << 20 // bytes
+
+	// LargestMaxKeyLength bounds Config.MaxKeyLength by the size of a request's header.
+	LargestMaxKeyLength = 8 << 10 // bytes
 )
 
 // Config is what a node is started with.
@@ -40,7 +47,7 @@ type Config struct {
 }
 
 // Check tells what is wrong with the first members: it names addresses that are none, and refuses
-// a number of shards that cannot have two nodes each. A single node with one shard is allowed, for
+// a number of shards that cannot have two nodes each, and limits that other limits do not bear. A single node with one shard is allowed, for
 // trying the store out.
 func (c Config) Check() error {
 	nodes := []string{c.Machine.Address}
@@ -54,6 +61,10 @@ func (c Config) Check() error {
 	}
 	shards := c.Machine.ShardCount
 	switch {
+	case c.MaxValueSize < 0 || c.MaxValueSize > LargestMaxValueSize:
+		return fmt.Errorf("httpnode: the largest size of a value is %d bytes; at most %d fit into a message between nodes", c.MaxValueSize, LargestMaxValueSize)
+	case c.MaxKeyLength < 0 || c.MaxKeyLength > LargestMaxKeyLength:
+		return fmt.Errorf("httpnode: the greatest length of a key is %d bytes; at most %d fit into a request", c.MaxKeyLength, LargestMaxKeyLength)
 	case shards < 0:
 		return fmt.Errorf("httpnode: the number of shards is %d; give 1 or more", shards)
 	case shards > 1 && len(nodes) < 2*shards:

@@ -227,7 +227,8 @@ func (e *engine) feed(input core.Input) {
 	// A machine that panicked is in no state to go on from; the process may still say so.
 	defer func() {
 		if p := recover(); p != nil {
-			e.halt(fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack()))
+			e.logger.Error("the machine panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.halt(fmt.Errorf("%w: %v", ErrPanic, p))
 		}
 	}()
 	now := time.Now()

@@ -255,14 +255,19 @@ func TestLogFails(t *testing.T) {
 }
 
 func TestMachinePanics(t *testing.T) {
+	lines := new(logLines)
 	n := fakeNode(t, &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
 		if input.Kind == core.InputRequest {
 			panic("planted")
 		}
-	}}, Config{})
+	}}, Config{Logger: lines.logger()})
 	w := do(n.Handler(), "GET", "/key-value-store/x", "")
-	if w.Code != 503 || !strings.Contains(w.Body.String(), "panicked") {
-		t.Errorf("%d %s", w.Code, w.Body)
+	wantJSON(t, w, 503, `{"error":"This node has failed and serves nothing more; its log says why; use another node","message":"Error in GET"}`)
+	if w.Header().Get("Retry-After") != "" || n.Obstacle() != panicked {
+		t.Errorf("Retry-After %q, obstacle %q", w.Header().Get("Retry-After"), n.Obstacle())
+	}
+	if lines.count("panic=planted") != 1 || lines.count("engine_test.go") == 0 {
+		t.Errorf("the log tells no stack: %s", lines.text.String())
 	}
 	<-n.engine.halted
 }

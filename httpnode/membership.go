@@ -12,7 +12,9 @@ import (
 // maxAdminBody bounds the bodies of administrative requests, in bytes.
 const maxAdminBody = 64 << 10
 
-const noMembershipChanges = "Changes of membership are not available in this version; to change who takes part, start the store again with another VIEW"
+const noMembershipChanges = "Changes of membership are not available in this version; to change who takes part, start all nodes again with another VIEW, which loses what is stored"
+
+const noReshard = "Resharding is not available in this version; to change the number of shards, start all nodes again with another SHARD_COUNT, which loses what is stored"
 
 // askFor asks the machine a question without operands, and answers when it refuses.
 func (a *api) askFor(w http.ResponseWriter, r *http.Request, request core.Request) (c *call, ok bool) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,7 @@ func (n *Node) Ready() <-chan struct{} { return n.engine.ready }
 // Obstacle says why the node does not serve, "" when it does.
 func (n *Node) Obstacle() string {
 	if err := n.engine.err(); err != nil {
-		return sentence(err)
+		return stopped(err)
 	}
 	var obstacle string
 	n.engine.inspect(func(m machine) { obstacle = m.Obstacle() })
@@ -108,7 +109,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 			return fmt.Errorf("httpnode: cannot listen on %s: %w", n.config.ListenAddress, err)
 		}
 	}
-	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", n.config.Machine.View,
+	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", strings.Join(n.config.Machine.View, ","),
 		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
 	if err := n.Start(); err != nil {
 		listener.Close()

@@ -138,6 +138,16 @@ func (p *peer) lost(n int) {
 	p.dropped += uint64(n)
 }
 
+// reached tells whether anything was ever delivered; what was lost before does not count then.
+func (p *peer) reached() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bodies == 0 {
+		p.told = p.dropped
+	}
+	return p.bodies > 0
+}
+
 // takeDropped returns how many messages were dropped since the last call.
 func (p *peer) takeDropped() uint64 {
 	p.mu.Lock()

@@ -48,7 +48,7 @@ var framePool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // serve answers 204 when every message was fed to the machine.
 func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 	if err := v.engine.err(); err != nil {
-		fail(w, r, http.StatusServiceUnavailable, sentence(err))
+		refuseStopped(w, r, err)
 		return
 	}
 	// What is no connection of a server cannot be told; the timeout of the whole server is left.

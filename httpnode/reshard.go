@@ -28,7 +28,7 @@ func (s *reshardResource) put(w http.ResponseWriter, r *http.Request, _ httprout
 	case 2*count > uint64(len(up)):
 		write(w, http.StatusBadRequest, []byte(`{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`))
 	default:
-		fail(w, r, http.StatusServiceUnavailable, noMembershipChanges)
+		fail(w, r, http.StatusServiceUnavailable, noReshard)
 	}
 }
 

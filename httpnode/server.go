@@ -28,14 +28,15 @@ func (n *Node) newServer() runningServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return runningServer{
 		Server: &http.Server{
-			Handler:           n.handler,
-			ReadHeaderTimeout: readHeaderTimeout,
-			ReadTimeout:       readTimeout,
-			WriteTimeout:      writeTimeout,
-			IdleTimeout:       idleTimeout,
-			MaxHeaderBytes:    maxHeaderBytes,
-			BaseContext:       func(net.Listener) context.Context { return ctx },
-			ErrorLog:          slog.NewLogLogger(n.logger.Handler(), slog.LevelDebug),
+			Handler:                      n.handler,
+			DisableGeneralOptionsHandler: true, // the router answers OPTIONS *
+			ReadHeaderTimeout:            readHeaderTimeout,
+			ReadTimeout:                  readTimeout,
+			WriteTimeout:                 writeTimeout,
+			IdleTimeout:                  idleTimeout,
+			MaxHeaderBytes:               maxHeaderBytes,
+			BaseContext:                  func(net.Listener) context.Context { return ctx },
+			ErrorLog:                     slog.NewLogLogger(n.logger.Handler(), slog.LevelDebug),
 		},
 		giveUp: cancel,
 	}

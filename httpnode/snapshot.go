@@ -40,7 +40,7 @@ type memberFigures struct {
 // snapshot looks at everything in one go. A node that does not run has no figures.
 func (e *engine) snapshot() snapshot {
 	if err := e.err(); err != nil {
-		return snapshot{obstacle: sentence(err)}
+		return snapshot{obstacle: stopped(err)}
 	}
 	var s snapshot
 	e.inspect(func(m machine) {

@@ -183,8 +183,12 @@ func (t *transport) wait(pause time.Duration) {
 	}
 }
 
-// report logs losses, at most once in reportInterval.
+// report logs losses, at most once in reportInterval. Those of a peer that was never reached are none: it
+// has not started yet, which the machine says better.
 func (t *transport) report(p *peer) {
+	if !p.reached() {
+		return
+	}
 	if now := time.Now(); now.Sub(p.reported) >= reportInterval {
 		if n := p.takeDropped(); n > 0 {
 			p.reported = now

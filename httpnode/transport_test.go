@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,8 +131,73 @@ func TestTransportOtherVersion(t *testing.T) {
 	if got := lines.count("run the same release"); got != 1 {
 		t.Errorf("the sender logged %d times, want once: %s", got, lines.text.String())
 	}
+	if got := lines.count("lost"); got != 0 {
+		t.Errorf("losses logged %d times although nothing was ever delivered: %s", got, lines.text.String())
+	}
+}
+
+// TestTransportLosses has a peer that is reached once, and then refuses everything.
+func TestTransportLosses(t *testing.T) {
+	var status atomic.Int64
+	status.Store(http.StatusNoContent)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
+	defer server.Close()
+	lines := new(logLines)
+	tr := newTransport("a:1", lines.logger())
+	for range 4 {
+		tr.send(server.Listener.Addr().String(), heartbeat(1))
+		tr.senders.Wait()
+		status.Store(http.StatusServiceUnavailable)
+	}
+	if got := tr.figures()[0]; got.sent != 1 || got.bodies != 1 || got.dropped != 3 {
+		t.Errorf("figures %+v", got)
+	}
+	tr.close(time.Second)
 	if got := lines.count("messages=1"); got != 1 {
 		t.Errorf("losses logged %d times within a minute, want once: %s", got, lines.text.String())
+	}
+}
+
+// TestTransportTogether wants what is queued before a flush in one body.
+func TestTransportTogether(t *testing.T) {
+	received := make(chan uint64, 10)
+	n := fakeNode(t, epochsOf(received), Config{})
+	server := httptest.NewServer(n.Handler())
+	defer server.Close()
+	tr := newTransport("a:1", slog.New(slog.DiscardHandler))
+	for i := range uint64(10) {
+		tr.queue(server.Listener.Addr().String(), heartbeat(i))
+	}
+	if tr.peers[server.Listener.Addr().String()].bodies != 0 {
+		t.Error("delivered before the flush")
+	}
+	tr.flush()
+	tr.senders.Wait()
+	if got := tr.figures()[0]; got.sent != 10 || got.bodies != 1 {
+		t.Errorf("%d messages in %d bodies, want 10 in 1", got.sent, got.bodies)
+	}
+	tr.close(time.Second)
+}
+
+// TestLinkStale closes the connection under a link that rests: the next body arrives over a new one.
+func TestLinkStale(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer server.Close()
+	tr := newTransport("a:1", slog.New(slog.DiscardHandler))
+	defer tr.close(time.Second)
+	to := server.Listener.Addr().String()
+	for range 2 {
+		tr.send(to, heartbeat(1))
+		tr.senders.Wait()
+		server.CloseClientConnections()
+	}
+	p := tr.peers[to]
+	if got := p.figures(); got.sent != 2 || got.dropped != 0 {
+		t.Errorf("%d delivered, %d lost; want 2, 0", got.sent, got.dropped)
+	}
+	p.closeIdle()
+	if p.link.conn != nil {
+		t.Error("a connection that rests too long stays open")
 	}
 }
 
