@@ -42,6 +42,13 @@ func runLocal(cmd *cobra.Command, env environment, options localOptions) error {
 	if shared.Logger, err = newLogger(settings, env.stderr, slog.LevelWarn); err != nil {
 		return err
 	}
+	if address, _ := settings.text(debugAddress); address != "" {
+		stopDebug, err := serveDebug(address, shared.Logger)
+		if err != nil {
+			return err
+		}
+		defer stopDebug()
+	}
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
 	begin := time.Now()

@@ -31,6 +31,13 @@ func runNode(cmd *cobra.Command, env environment) error {
 	if lonely {
 		config.Logger.Info("no SOCKET_ADDRESS is given: a store of one node on " + defaultAddress)
 	}
+	if address, _ := settings.text(debugAddress); address != "" {
+		stopDebug, err := serveDebug(address, config.Logger)
+		if err != nil {
+			return err
+		}
+		defer stopDebug()
+	}
 	return node.Run(ctx)
 }
 

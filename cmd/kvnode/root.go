@@ -38,7 +38,7 @@ kvnode --local 6 --shard-count 2 runs a whole store in one process, for trying i
 	flags.Lookup("in-memory").NoOptDefVal = "true"
 	flags.IntVar(&local.nodes, "local", 0, "run a store of this many nodes in this process, on 127.0.0.1")
 	flags.IntVar(&local.port, "port", 8081, "first port with --local")
-	root.AddCommand(newVersionCommand(env), newHealthcheckCommand(env), newDemoCommand(env))
+	root.AddCommand(newVersionCommand(env), newHealthcheckCommand(env), newStatusCommand(env), newDemoCommand(env))
 	return root
 }
 

@@ -25,10 +25,12 @@ var (
 	maxKeyLength  = setting{"max-key-length", "MAX_KEY_LENGTH", "longest key in bytes, after URL-decoding (default 1024)"}
 	maxValueSize  = setting{"max-value-size", "MAX_VALUE_SIZE", "largest value in bytes of JSON text (default 1 MiB)"}
 	logFormat     = setting{"log-format", "LOG_FORMAT", "text or json (default text on a terminal, else json)"}
+	debugAddress  = setting{"debug-address", "DEBUG_ADDRESS", "serve profiles (pprof) on this address, host:port (default off; keep it on 127.0.0.1)"}
 	logLevel      = setting{"log-level", "LOG_LEVEL", "debug, info, warn or error (default info; warn with --local)"}
 
 	allSettings = []setting{
 		socketAddress, listenAddress, viewSetting, shardCount, dataDir, inMemory, maxKeyLength, maxValueSize, logFormat, logLevel,
+		debugAddress,
 	}
 )
 

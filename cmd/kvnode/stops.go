@@ -122,7 +122,7 @@ func (t *tour) loseNode(store *localStore) {
 		return
 	}
 	const lost = 3
-	t.say("Node %s stops. The others notice, and its shard goes on:", t.addresses[lost-1])
+	t.say("Node %s stops. The others notice, and the store goes on:", t.addresses[lost-1])
 	if err := store.stopNode(lost - 1); err != nil {
 		t.surprise("node %d to stop, got %v", lost, err)
 	}

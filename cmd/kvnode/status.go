@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sequitur-kv/sequitur/httpnode"
+)
+
+// statusTimeout is how long each node may take to answer.
+const statusTimeout = 2 * time.Second
+
+var errStatus = errors.New("not every node serves")
+
+func newStatusCommand(env environment) *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "status [ADDRESS]",
+		Short: "Show the nodes of a store; exit with 1 if one does not serve",
+		Long: `status asks the node at ADDRESS who belongs to the store, asks each of these nodes for its figures, and prints a
+table. Without ADDRESS it asks the node that the environment describes, on this machine. It exits with 1
+when a node is down, does not answer, or does not serve.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("status takes one address, not %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			address, err := healthAddress(source{cmd, env.getenv}, args)
+			if err != nil {
+				return err
+			}
+			report, err := askStore(cmd.Context(), address)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(env.stdout, report)
+			} else {
+				err = printStatus(env.stdout, report, colours(env))
+			}
+			if err == nil && !report.Serving {
+				err = errStatus
+			}
+			return err
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return command
+}
+
+// storeStatus is a store as one node knows it, with the figures of the others.
+type storeStatus struct {
+	Serving  bool         `json:"serving"`  // all of it
+	Obstacle string       `json:"obstacle"` // why the node that was asked does not serve
+	Cluster  string       `json:"cluster"`
+	Epoch    uint64       `json:"epoch"`
+	Shards   int          `json:"shard-count"`
+	Volatile bool         `json:"in-memory"`
+	Reshard  string       `json:"reshard"`
+	Nodes    []nodeStatus `json:"nodes"` // by shard, then as the node lists them
+}
+
+// nodeStatus is one member.
+type nodeStatus struct {
+	Address string           `json:"address"`
+	Shard   string           `json:"shard-id"`
+	Up      bool             `json:"up"`             // in the view of the node that was asked
+	Silent  uint64           `json:"silent-seconds"` // there
+	Missing uint64           `json:"missing"`        // writes that others wait for it to confirm, at most
+	Error   string           `json:"error,omitempty"`
+	Status  *httpnode.Status `json:"status"` // what it says itself; null: no answer
+}
+
+// serves tells whether a client can use the node.
+func (n *nodeStatus) serves() bool { return n.Up && n.Status != nil && n.Status.Serving }
+
+// askStore asks the node at an address, and every member it names.
+func askStore(ctx context.Context, address string) (*storeStatus, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // without the proxy of the environment
+	first, err := askNode(ctx, client, address)
+	if err != nil {
+		return nil, err
+	}
+	report := &storeStatus{
+		Serving: first.Serving, Obstacle: first.Obstacle, Cluster: first.Cluster, Epoch: first.Epoch,
+		Shards: first.Shards, Volatile: first.Volatile, Reshard: "idle", Nodes: make([]nodeStatus, len(first.Members)),
+	}
+	var asking sync.WaitGroup
+	for i, member := range first.Members {
+		node := &report.Nodes[i]
+		*node = nodeStatus{Address: member.Address, Shard: member.Shard, Up: member.Up, Silent: member.Silent}
+		if member.Address == first.Address {
+			node.Status = first
+			continue
+		}
+		asking.Go(func() {
+			var err error
+			if node.Status, err = askNode(ctx, client, node.Address); err != nil {
+				node.Error = sentence(err)
+			}
+		})
+	}
+	asking.Wait()
+	report.complete()
+	return report, nil
+}
+
+// complete derives what the figures of several nodes say together.
+func (s *storeStatus) complete() {
+	for i := range s.Nodes {
+		node := &s.Nodes[i]
+		for j := range s.Nodes {
+			if other := s.Nodes[j].Status; other != nil && i < len(other.Members) && other.Members[i].Address == node.Address {
+				node.Missing = max(node.Missing, other.Members[i].Unconfirmed)
+			}
+		}
+		s.Serving = s.Serving && node.serves()
+	}
+}
+
+func askNode(ctx context.Context, client *http.Client, address string) (*httpnode.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/sequitur/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("no answer from %s: %w", address, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("no whole answer from %s: %w", address, err)
+	}
+	status := new(httpnode.Status)
+	if response.StatusCode != http.StatusOK || json.Unmarshal(text, status) != nil || status.Address == "" {
+		return nil, fmt.Errorf("%s answers with HTTP status %d and no status, so it is no node of this version", address, response.StatusCode)
+	}
+	return status, nil
+}
+
+func printJSON(w io.Writer, report *storeStatus) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
+}
