@@ -55,8 +55,9 @@ test-wasm: bin/wazero ## run the portable tests natively, under wazero and in No
 test-docker: ## build the image, test real containers (about three minutes)
 	go test -tags docker -count=1 -timeout 10m -v ./internal/dockertest
 
-bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s)
+bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s), then compare a store with the ceiling
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	go run ./internal/loadtest
 
 sweep: ## simulate fresh seeds (or SEEDS=A..B)
 	go run ./cmd/simulate $(if $(SEEDS),sweep --seeds $(SEEDS))

@@ -38,10 +38,12 @@ type row struct {
 }
 
 const (
-	xxhash  = "github.com/cespare/xxhash/v2"
-	siphash = "github.com/dchest/siphash"
-	router  = "github.com/julienschmidt/httprouter"
-	pebble  = "github.com/cockroachdb/pebble/..."
+	xxhash    = "github.com/cespare/xxhash/v2"
+	siphash   = "github.com/dchest/siphash"
+	porcupine = "github.com/anishathalye/porcupine"
+	router    = "github.com/julienschmidt/httprouter"
+	metrics   = "github.com/prometheus/client_golang/prometheus/..."
+	pebble    = "github.com/cockroachdb/pebble/..."
 )
 
 var (
@@ -57,12 +59,12 @@ var (
 		"pgregory.net/rapid",
 		"github.com/cockroachdb/datadriven",
 		"github.com/google/go-cmp/cmp/...",
-		"github.com/anishathalye/porcupine",
+		porcupine,
 		"go.uber.org/goleak",
 	}
 
 	// portable is out of reach for everything that also runs as WebAssembly.
-	portable = []string{"./httpnode/...", "net/http", pebble}
+	portable = []string{"./httpnode/...", "net/http", metrics, pebble}
 )
 
 var table = []row{
@@ -99,7 +101,7 @@ var table = []row{
 	},
 	{
 		packages:  "./internal/kvsim/...",
-		allow:     []string{"./core/...", "./netsim", "./checker", "./internal/kvsim/..."},
+		allow:     []string{"./core/...", "./netsim", "./checker", "./internal/kvsim/...", porcupine},
 		testAllow: []string{"./netsim/netsimtest/..."},
 		never:     portable,
 	},
@@ -110,12 +112,17 @@ var table = []row{
 	},
 	{
 		packages: "./httpnode/...",
-		allow:    []string{"./core/...", "./httpnode/...", router},
+		allow:    []string{"./core/...", "./httpnode/...", router, metrics},
 	},
 	{
 		packages:  "./cmd/kvnode/...",
 		allow:     append([]string{"./httpnode/...", "./core/...", "./cmd/kvnode/..."}, terminal...),
 		testAllow: []string{"./internal/apitest"},
+	},
+	{
+		// It measures programs, not packages.
+		packages: "./internal/loadtest",
+		allow:    []string{router},
 	},
 	{packages: "./internal/apitest"},
 	{packages: "./internal/dockertest", testAllow: []string{"./internal/apitest"}},
