@@ -29,9 +29,10 @@ type Config struct {
 	ForwardTimeout    time.Duration // how long to wait for an owner that gives no sign; 5 s
 	RetryInterval     time.Duration // pulls, proxied and forwarded reads, hellos are tried again after this; 1 s
 
-	MaxWaiting      int // requests waiting here for dependencies or for other nodes; 10,000
-	MaxWaitingBytes int // keys and values of these requests; 64 MiB
-	MaxBuffered     int // replicated writes held per replica until their dependencies arrive; 1,024
+	MaxWaiting      int // requests waiting here for dependencies, and as many for other nodes; 10,000
+	MaxWaitingBytes int // keys and values of these requests, likewise; 64 MiB
+	MaxBuffered     int // replicated writes held per replica until what they follow arrives; 1,024
+	MaxBufferedSize int // bytes of keys and values of these writes, more only by one batch; 16 MiB
 	ChunkBytes      int // size aimed at for one part of a transfer; 256 KiB
 }
 
@@ -103,12 +104,9 @@ type Send struct {
 	Message *wire.Message
 }
 
-// Record is a change of durable state: Key now has Value, or is gone if Delete is set. The records
-// of one Step are one atomic unit.
-type Record struct {
-	Key, Value []byte
-	Delete     bool
-}
+// Record is a change of durable state: Key now has Value. The records of one Step are one atomic
+// unit.
+type Record struct{ Key, Value []byte }
 
 // Accepted tells which request minted a dot: for logs, and for histories that must name the
 // writes whose outcome their client never learned.

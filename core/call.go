@@ -29,14 +29,27 @@ type call struct {
 	final   bool   // answer from what is here
 
 	// While it waits.
-	deadline  time.Duration
-	due       time.Duration // of its next step: deadline, or another try
-	timer     int           // place in Machine.timers, -1: none
-	missing   causal.Dot    // what it is parked for
-	place     int           // place in the wait list of missing.Replica, -1: not parked
-	forwarded uint64        // counter of the forward under way, zero for none
-	target    int           // member that it went to
-	tries     int
+	deadline time.Duration
+	due      time.Duration // of its next step: deadline, or another try
+	timer    int           // place in Machine.timers, -1: none
+	missing  causal.Dot    // what it is parked for
+	place    int           // place in the wait list of missing.Replica, -1: not parked
+	attempts []attempt     // forwards under way: any of them may bring the answer
+	tries    int           // forwards made
+}
+
+// attempt is one forward of a call.
+type attempt struct {
+	counter uint64
+	target  int // member that it went to
+}
+
+// latest is the member that the call was forwarded to last, -1 for none.
+func (c *call) latest() int {
+	if len(c.attempts) == 0 {
+		return -1
+	}
+	return c.attempts[len(c.attempts)-1].target
 }
 
 func (c *call) size() int { return len(c.key) + len(c.value) }
@@ -90,10 +103,23 @@ func resultOf(status Status, v *store.Version, after Position) result {
 	return r
 }
 
+// load counts waiting calls and the bytes of their keys and values.
+type load struct{ calls, size int }
+
+// loadOf is the count that a call belongs to: what waits for writes of this shard and what waits for
+// other nodes do not take each other's room.
+func (m *Machine) loadOf(c *call) *load {
+	if c.shard == m.home.ID {
+		return &m.parkedLoad
+	}
+	return &m.forwardedLoad
+}
+
 // keep moves a call that is about to wait, for at most wait and acting first after next, out of the working memory. It answers and returns nil when
 // too many wait already.
 func (m *Machine) keep(c *call, wait, next time.Duration) *call {
-	if len(m.timers.Items()) >= m.config.MaxWaiting || m.waitingSize+c.size() > m.config.MaxWaitingBytes {
+	load := m.loadOf(c)
+	if load.calls >= m.config.MaxWaiting || load.size+c.size() > m.config.MaxWaitingBytes {
 		m.probe(ProbeOverloaded)
 		m.answer(c, result{status: wire.StatusOverloaded})
 		return nil
@@ -105,7 +131,8 @@ func (m *Machine) keep(c *call, wait, next time.Duration) *call {
 	kept.deadline = m.mono + wait
 	kept.due = m.mono + min(wait, next)
 	m.timers.Push(kept)
-	m.waitingSize += kept.size()
+	load.calls++
+	load.size += kept.size()
 	if kept.request != 0 {
 		m.calls[kept.request] = kept
 	}
@@ -119,7 +146,9 @@ func (m *Machine) release(c *call) {
 	}
 	if c.timer >= 0 {
 		m.timers.Remove(c.timer)
-		m.waitingSize -= c.size()
+		load := m.loadOf(c)
+		load.calls--
+		load.size -= c.size()
 	}
 	m.unpark(c)
 	m.recall(c)
@@ -134,12 +163,12 @@ func (m *Machine) unpark(c *call) {
 	}
 }
 
-// recall forgets the forward of a call: a late reply finds nothing.
+// recall forgets the forwards of a call: a late reply finds nothing.
 func (m *Machine) recall(c *call) {
-	if c.forwarded != 0 {
-		delete(m.outstanding, c.forwarded)
-		c.forwarded = 0
+	for _, a := range c.attempts {
+		delete(m.outstanding, a.counter)
 	}
+	c.attempts = nil
 }
 
 // reschedule sets when a waiting call acts next.

@@ -18,7 +18,7 @@ type Figures struct {
 // Figures counts in time proportional to the members of the shard, and allocates nothing.
 func (m *Machine) Figures() Figures {
 	f := Figures{
-		Keys: m.store.Live(), Tombstones: m.store.Len() - m.store.Live(), Waiting: len(m.timers.Items()), WaitingBytes: m.waitingSize,
+		Keys: m.store.Live(), Tombstones: m.store.Len() - m.store.Live(), Waiting: len(m.timers.Items()), WaitingBytes: m.parkedLoad.size + m.forwardedLoad.size,
 		Outstanding: len(m.outstanding), Copying: m.copy != nil,
 	}
 	for i := range m.parked {

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
@@ -50,9 +52,8 @@ func (m *Machine) forward(c *call) {
 
 // dispatch sends a call to a member. final asks for an answer from what is there.
 func (m *Machine) dispatch(c *call, target int, final bool) {
-	m.recall(c)
 	counter, after := m.nextCounter()
-	c.forwarded, c.target = counter, target
+	c.attempts = append(c.attempts, attempt{counter: counter, target: target})
 	c.tries++
 	m.outstanding[counter] = c
 	origin := uint64(c.request)
@@ -64,12 +65,17 @@ func (m *Machine) dispatch(c *call, target int, final bool) {
 	})
 }
 
-// forwardElsewhere tries a call at another owner.
+// forwardElsewhere tries a read at another owner. Those asked before may answer still: on slow links
+// only the first answer comes in time.
 func (m *Machine) forwardElsewhere(c *call) {
-	if target := m.owner(c.shard, c.key, c.tries); target >= 0 {
-		m.probe(ProbeForwardRetried)
-		m.dispatch(c, target, false)
+	target := m.owner(c.shard, c.key, c.tries)
+	if target < 0 {
+		m.probe(ProbeShardDown)
+		m.answer(c, result{status: wire.StatusShardDown})
+		return
 	}
+	m.probe(ProbeForwardRetried)
+	m.dispatch(c, target, false)
 }
 
 // proxy asks a sibling for the answer to a read that has to wait here: one that told that it covers
@@ -102,7 +108,7 @@ func (m *Machine) proxy(c *call) {
 func (m *Machine) lost(member int) {
 	var affected []*call
 	for _, c := range m.timers.Items() {
-		if c.forwarded != 0 && c.target == member && c.shard != m.home.ID {
+		if c.latest() == member && c.shard != m.home.ID {
 			affected = append(affected, c)
 		}
 	}
@@ -165,21 +171,30 @@ func (m *Machine) answerForward(c *call, r result) {
 // receiveReply takes the answer to a forward. The header repeats the lives, the body the counter.
 func (m *Machine) receiveReply(from int, reply *wire.Reply) {
 	c := m.outstanding[reply.Counter]
-	if c == nil || c.target != from {
+	if c == nil || !slices.Contains(c.attempts, attempt{counter: reply.Counter, target: from}) {
 		m.probe(ProbeReplyUnexpected)
 		return
 	}
-	proxied := c.shard == m.home.ID
 	switch {
 	case reply.Status == wire.StatusWaiting:
 		c.deadline = m.mono + m.config.DependencyWait + m.config.ForwardTimeout
 		m.reschedule(c, c.deadline)
-	case proxied && !reply.Status.Succeeded():
+	case c.shard == m.home.ID && !reply.Status.Succeeded():
 		m.probe(ProbeProxyUncovered)
-		m.recall(c)
+		m.drop(c, reply.Counter)
+	case reply.Status == wire.StatusRefused && c.op.Writes():
+		// The disk that lost writes may have lost the mark that it ran this one, under another copy of the forward.
+		m.answer(c, result{status: wire.StatusUnknown})
 	case reply.Status == wire.StatusRefused && c.tries < len(m.configuration.Shard(c.shard).Members):
-		m.forwardElsewhere(c) // a write, too: this owner said that it did nothing and never will
+		m.drop(c, reply.Counter)
+		m.forwardElsewhere(c)
 	default:
 		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count, reason: reply.Reason})
 	}
+}
+
+// drop forgets one attempt of a call.
+func (m *Machine) drop(c *call, counter uint64) {
+	delete(m.outstanding, counter)
+	c.attempts = slices.DeleteFunc(c.attempts, func(a attempt) bool { return a.counter == counter })
 }

@@ -25,7 +25,7 @@ import (
 var (
 	ErrAddress    = errors.New("core: a node needs an address")
 	ErrShardCount = errors.New("core: every shard needs at least two nodes, except that a single node may form one shard")
-	ErrRecords    = errors.New("core: the records are not those of a node")
+	ErrRecords    = errors.New("core: the records cannot be used")
 )
 
 // Machine is one node. Make one with New. It is not safe for concurrent use.
@@ -73,11 +73,12 @@ type Machine struct {
 	reservedAt Position // of the log position that reserved them
 	seen       []*executed
 
-	calls       map[RequestID]*call // waiting requests of this node's own clients
-	outstanding map[uint64]*call    // by counter of their forward
-	timers      heap.Heap[*call]    // every waiting request, by the time of its next step
-	parked      []waitList          // by replica of the missing dot
-	waitingSize int                 // bytes of waiting requests
+	calls         map[RequestID]*call // waiting requests of this node's own clients
+	outstanding   map[uint64]*call    // by counter of their forward
+	timers        heap.Heap[*call]    // every waiting request, by the time of its next step
+	parked        []waitList          // by replica of the missing dot
+	parkedLoad    load
+	forwardedLoad load
 
 	nextBeat time.Duration
 	lastStep time.Duration
@@ -148,6 +149,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxWaiting, 10_000)
 	setDefault(&c.MaxWaitingBytes, 64<<20)
 	setDefault(&c.MaxBuffered, 1024)
+	setDefault(&c.MaxBufferedSize, 16<<20)
 	setDefault(&c.ChunkBytes, 256<<10)
 }
 

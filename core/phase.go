@@ -1,6 +1,8 @@
 package core
 
 import (
+	"fmt"
+
 	"github.com/sequitur-kv/sequitur/core/forming"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -99,10 +101,18 @@ func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {
 func (m *Machine) form(founding view.Founding) {
 	m.formedAt = m.recordFounding(founding)
 	m.join(founding)
-	m.log("store %016x is formed: %d nodes, %d shards; this node serves shard %v",
-		uint64(m.configuration.Cluster), len(m.configuration.Members), len(m.configuration.Shards), m.home.ID)
+	m.log("store %016x is formed by %s, in %s; this node serves shard %v",
+		uint64(m.configuration.Cluster), counted(len(m.configuration.Members), "node"), counted(len(m.configuration.Shards), "shard"), m.home.ID)
 	m.nextBeat = m.mono
 	m.beat()
+}
+
+// counted is a number of things in words: 1 node, 2 nodes.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // join derives everything from the founding.

@@ -114,14 +114,16 @@ func (m *Machine) checkRestored() error {
 	case m.founding != nil && !slices.Contains(m.founding.Founders, own):
 		return fmt.Errorf("%w: they belong to a member of the store at another address than %s", ErrRecords, m.config.Address)
 	case m.founding == nil && len(m.pledgeOnRecord.Founders) > 0:
-		// Under another VIEW the old list could form among the others while this node pledges a new one.
+		// Otherwise the old list could form among the others while this node pledges a new one.
 		addresses := make([]string, len(m.pledgeOnRecord.Founders))
 		for i, f := range m.pledgeOnRecord.Founders {
 			addresses[i] = f.Address
 		}
-		if !slices.Equal(addresses, m.config.View) || !slices.Contains(m.pledgeOnRecord.Founders, own) {
-			return fmt.Errorf("%w: this node has agreed to form a store with VIEW=%s at %s; start it so, or without its records",
-				ErrRecords, strings.Join(addresses, ","), m.config.Address)
+		count := m.pledgeOnRecord.ShardCount
+		if !slices.Equal(addresses, m.config.View) || !slices.Contains(m.pledgeOnRecord.Founders, own) ||
+			m.config.ShardCount != 0 && m.config.ShardCount != count {
+			return fmt.Errorf("%w: this node, %s, has agreed to form a store of %s with VIEW=%s; start it so, or without its records",
+				ErrRecords, m.config.Address, counted(count, "shard"), strings.Join(addresses, ","))
 		}
 	}
 	return nil

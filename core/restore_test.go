@@ -36,11 +36,7 @@ func (c *cluster) records(name string) (records []core.Record) {
 func compacted(records []core.Record) (kept []core.Record) {
 	last := map[string]core.Record{}
 	for _, r := range records {
-		if r.Delete {
-			delete(last, string(r.Key))
-		} else {
-			last[string(r.Key)] = r
-		}
+		last[string(r.Key)] = r
 	}
 	for _, r := range last {
 		kept = append(kept, r)

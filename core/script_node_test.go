@@ -37,6 +37,7 @@ func (d directive) limits() func(*core.Config) {
 		c.MaxWaiting = d.number("max-waiting")
 		c.MaxWaitingBytes = d.number("max-waiting-bytes")
 		c.MaxBuffered = d.number("max-buffered")
+		c.MaxBufferedSize = d.number("max-buffered-size")
 		c.ChunkBytes = d.number("chunk-bytes")
 		c.DependencyWait = d.duration(d.option("dependency-wait"))
 		c.Volatile = d.has("volatile")
@@ -67,13 +68,16 @@ func (s *script) cmdCrash(d directive) {
 	}
 }
 
-// restart NODE… [lose=N] [view=a,b,c] [address=a]: boots with the records on disk; after a disk that lied, without
+// restart NODE… [lose=N] [view=a,b,c] [shards=S] [address=a]: boots with the records on disk; after a disk that lied, without
 // the last N positions of them.
 func (s *script) cmdRestart(d directive) {
 	for _, name := range d.words() {
 		n := s.nodes[name]
 		if d.option("view") != "" {
 			n.config.View = strings.Split(d.option("view"), ",")
+		}
+		if d.option("shards") != "" {
+			n.config.ShardCount = d.number("shards")
 		}
 		if d.option("address") != "" {
 			n.config.Address = d.option("address")

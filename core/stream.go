@@ -15,6 +15,14 @@ type stream struct {
 	replica causal.ReplicaID
 	held    []*wire.Batch // by their beginnings
 	count   int           // writes held
+	size    int           // bytes of their keys and values
+}
+
+func sizeOf(b *wire.Batch) (size int) {
+	for i := range b.Writes {
+		size += len(b.Writes[i].Key) + len(b.Writes[i].Value)
+	}
+	return size
 }
 
 func (m *Machine) streamOf(replica causal.ReplicaID) *stream {
@@ -56,7 +64,7 @@ func (m *Machine) receiveBatch(from int, b *wire.Batch) {
 		m.probe(ProbeStreamRepeated)
 		return
 	}
-	if s.count+len(b.Writes) > m.config.MaxBuffered {
+	if s.count+len(b.Writes) > m.config.MaxBuffered || s.size > m.config.MaxBufferedSize {
 		m.probe(ProbeStreamOverflow)
 		m.pull(causal.Dot{Replica: b.Replica, Seq: b.To}, from)
 		return
@@ -70,6 +78,7 @@ func (m *Machine) receiveBatch(from int, b *wire.Batch) {
 	}
 	s.held = slices.Insert(s.held, place, b)
 	s.count += len(b.Writes)
+	s.size += sizeOf(b)
 	m.drain()
 	switch {
 	case len(s.held) == 0:
@@ -96,6 +105,7 @@ func (m *Machine) drainStream(s *stream) (progress bool) {
 	before := m.store.Have().Get(s.replica)
 	for len(s.held) > 0 && s.held[0].From <= m.store.Have().Get(s.replica) && m.applyBatch(s.held[0]) {
 		s.count -= len(s.held[0].Writes)
+		s.size -= sizeOf(s.held[0])
 		s.held[0] = nil
 		s.held = s.held[1:]
 	}

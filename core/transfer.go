@@ -149,6 +149,12 @@ func (m *Machine) install(t *transfer) {
 	if m.rolledBack(t.to) {
 		return
 	}
+	for i := range t.staged { // versions beyond the vector are a proof, too
+		if dot := t.staged[i].Dot; dot.Replica == m.replica && !m.store.Have().Covers(dot) {
+			m.rollback(dot)
+			return
+		}
+	}
 	before := m.store.Have().Clone()
 	if before.CoversAll(t.to) && len(t.staged) == 0 {
 		return

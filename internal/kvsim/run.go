@@ -55,10 +55,10 @@ func newRun(s *Scenario) *run {
 	r := &run{
 		scenario: s, names: s.names(), keys: Keys(s.Workload.Keys), invariants: invariants(),
 		servers: make([]*server, s.Servers), clients: make([]client, s.Workload.Clients),
-		waitLimit: s.Core.MaxWaiting,
+		waitLimit: 2 * s.Core.MaxWaiting, // for dependencies, and for other nodes
 	}
 	if r.waitLimit == 0 {
-		r.waitLimit = 10_000 // the default of core.Config
+		r.waitLimit = 2 * 10_000 // the default of core.Config
 	}
 	return r
 }
