@@ -41,7 +41,7 @@ func turnAway(conn net.Conn) {
 	}
 	text := appendRawError(nil, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1", "Too many connections; try again later")
 	if _, err := conn.Write(text); err == nil {
-		closeWrite(conn)
+		_ = closeWrite(conn) // it is closed right after
 	}
 }
 

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -53,12 +54,12 @@ func main() {
 	}
 }
 
-func run(o options, w io.Writer) error {
+func run(o options, w io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "loadtest")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if o.kvnode == "" {
 		o.kvnode = filepath.Join(dir, "kvnode")
 		build := exec.Command("go", "build", "-o", o.kvnode, "github.com/sequitur-kv/sequitur/cmd/kvnode")
@@ -70,7 +71,7 @@ func run(o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer s.stop()
+	defer func() { err = errors.Join(err, s.stop()) }()
 	results, err := measure(o, s)
 	if err != nil {
 		return err
