@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,26 +36,18 @@ func TestMain(m *testing.M) {
 }
 
 func build(dir, name, change string) string {
-	const root = "../.."
-	output := filepath.Join(dir, name+".exe")
-	args := []string{"build", "-o", output}
+	work := filepath.Join(dir, name)
+	if err := os.Mkdir(work, 0o700); err != nil {
+		panic(err)
+	}
 	if change != "" {
-		work := filepath.Join(dir, change)
-		if err := os.Mkdir(work, 0o700); err != nil {
-			panic(err)
-		}
-		overlay, err := planted.Overlay(root, "planted/testdata/"+change+".txt", work)
-		if err != nil {
-			panic(err)
-		}
-		args = append(args, "-overlay", overlay)
+		change = "planted/testdata/" + change + ".txt"
 	}
-	command := exec.Command("go", append(args, "./cmd/simulate")...)
-	command.Dir = root
-	if text, err := command.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("%v\n%s", err, text))
+	program, err := planted.Build(context.Background(), "../..", change, work)
+	if err != nil {
+		panic(err)
 	}
-	return output
+	return program
 }
 
 // start runs a program and returns its output and exit code.
@@ -210,7 +201,7 @@ func TestBadUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"sweep", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"sweep", "--help"}, {"replay", "--help"}, {"shrink", "--help"}} {
 		stdout, _, code := start(t, binary, args...)
 		if code != exitHolds {
 			t.Errorf("%v: exit code %d", args, code)

@@ -20,11 +20,11 @@ func newRun(c *common) *cobra.Command {
 		Long:  "run runs one seed and prints what happened, the verdict and the digest: equal digests are equal runs.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			c.linear = c.linear || html != ""
 			scenario, err := c.load()
 			if err != nil {
 				return err
 			}
-			scenario.Linearizable = scenario.Linearizable || html != ""
 			runner := kvsim.NewRunner(scenario)
 			result, err := runSeed(runner, seed, trace)
 			if err == nil && html != "" {

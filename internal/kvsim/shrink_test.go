@@ -1,0 +1,165 @@
+package kvsim
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// failing returns the capsule of a run that really fails: what the store does not promise is judged.
+func failing(t *testing.T) Capsule {
+	t.Helper()
+	scenario := Standard()
+	scenario.Linearizable = true
+	swept := RunSweep(t.Context(), scenario, SweepOptions{First: 1, Last: 50, FirstFailure: true})
+	if len(swept.Failures) == 0 || swept.Failures[0].Failure.Kind != KindLinearizability {
+		t.Fatalf("no history of 50 seeds is found not to be linearizable: %+v", swept.Failures)
+	}
+	return Record(&scenario, &swept.Failures[0])
+}
+
+// TestShrunkIsMinimal: the same rule stays broken, and leaving out one more thing repairs it.
+func TestShrunkIsMinimal(t *testing.T) {
+	c := failing(t)
+	one, err := Shrink(c, ShrinkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	many, err := Shrink(c, ShrinkOptions{Workers: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(one.Capsule, many.Capsule); diff != "" || one.Runs != many.Runs {
+		t.Errorf("the result depends on the number of workers (%d and %d runs): %s", one.Runs, many.Runs, diff)
+	}
+	small := one.Capsule
+	if n := len(small.Faults) + len(small.Operations); n > 8 || small.Rule != c.Rule || small.Verdict != Violated || !one.Complete {
+		t.Errorf("%d elements are left:\n%s", n, small.Format())
+	}
+	result, err := small.Run()
+	if err != nil || small.Differs(&result, false) != "" {
+		t.Errorf("it replays differently: %s, %v", small.Differs(&result, false), err)
+	}
+	for i := range small.Operations {
+		less := small.clone()
+		less.Operations = slices.Delete(less.Operations, i, i+1)
+		if result, err := less.Run(); err != nil || result.Failure.Rule() == c.Rule {
+			t.Errorf("%s can be left out, %v", small.Operations[i].name(), err)
+		}
+	}
+	for i := range small.Faults {
+		less := small.clone()
+		less.Faults = slices.Delete(less.Faults, i, i+1)
+		if result, err := less.Run(); err != nil || result.Failure.Rule() == c.Rule {
+			t.Errorf("fault %d can be left out, %v", i+1, err)
+		}
+	}
+}
+
+// TestStory: the sentences come in the order of time and end with what is wrong.
+func TestStory(t *testing.T) {
+	shrunk, err := Shrink(failing(t), ShrinkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	story := shrunk.Result.Story
+	if len(story) < 2 {
+		t.Fatalf("a short story: %+v", story)
+	}
+	for i, s := range story {
+		if last := i == len(story)-1; last != (s.Mark != "") || s.Text == "" || i > 0 && s.At < story[i-1].At {
+			t.Errorf("sentence %d of %d: %+v", i+1, len(story), s)
+		}
+	}
+	if last := story[len(story)-1]; last.Mark != "violates linearizability" || !strings.Contains(last.Text, ": ") {
+		t.Errorf("it ends with %+v", last)
+	}
+	if plain := NewRunner(Standard()).Run(1); plain.Story != nil {
+		t.Error("a story that nobody asked for")
+	}
+}
+
+// TestShrinkWhatNoSessionSees: a store that does not come to rest needs no operations to show it.
+func TestShrinkWhatNoSessionSees(t *testing.T) {
+	s := Standard()
+	c := Capsule{
+		Scenario: "standard", Seed: 3, Phases: s.Phases, Faults: s.Schedule(3),
+		Operations: s.Workload.Plan(3, s.Servers, Keys(s.Workload.Keys), nil),
+	}
+	c.Faults = append(c.Faults, netsim.Fault{Kind: netsim.Wipe, At: 30 * netsim.Second, For: 5 * netsim.Second, Nodes: netsim.Nodes(2, 4)})
+	result, err := c.Run()
+	if err != nil || result.Failure.Rule() != "settled.all_formed" {
+		t.Fatalf("%v, %v", result.Failure, err)
+	}
+	shrunk, err := Shrink(c, ShrinkOptions{Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := shrunk.Capsule
+	if len(small.Operations) != 0 || len(small.Faults) != 1 || small.Faults[0].Kind != netsim.Wipe || small.Faults[0].Nodes.Len() != 1 {
+		t.Errorf("left is\n%s", small.Format())
+	}
+	if small.Faults[0].For > netsim.Second || small.Phases.End > 50*netsim.Second {
+		t.Errorf("it takes long:\n%s", small.Format())
+	}
+}
+
+func TestNothingToShrink(t *testing.T) {
+	scenario := Standard()
+	result := NewRunner(scenario).Run(1)
+	if _, err := Shrink(Record(&scenario, &result), ShrinkOptions{}); !errors.Is(err, ErrNothingToShrink) {
+		t.Errorf("what holds shrinks: %v", err)
+	}
+	if _, err := Shrink(Capsule{Scenario: "nonsense"}, ShrinkOptions{}); err == nil {
+		t.Error("an unknown scenario shrinks")
+	}
+}
+
+// TestShrinkingEnds: a budget that is too small still leaves a capsule that fails.
+func TestShrinkingEnds(t *testing.T) {
+	c := failing(t)
+	shrunk, err := Shrink(c, ShrinkOptions{Events: 50_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shrunk.Complete || shrunk.Capsule.Rule != c.Rule || shrunk.Runs > 100 {
+		t.Errorf("complete %t after %d runs, %q", shrunk.Complete, shrunk.Runs, shrunk.Capsule.Rule)
+	}
+}
+
+func TestFaultsInWords(t *testing.T) {
+	names := []string{"n1", "n2", "n3", "n4"}
+	for text, want := range map[string]string{
+		"at 1s for 2s partition n1,n2 | n3..n4": "the network splits into n1 and n2 | n3 and n4 for 2 s",
+		"at 1s for 2s bridge n1 | n2 via n3":    "n1 | n2 see each other through n3 only for 2 s",
+		"at 1s for 2s block n1 -> n2,n3":        "nothing gets from n1 to n2 and n3 for 2 s",
+		"at 1s for 2s isolate n3":               "n3 is cut off from everybody for 2 s",
+		"at 1s for 2s isolate n3,n4 from n1,n2": "n3 and n4 are cut off from n1 and n2 for 2 s",
+		"at 1s for 2s loss 1/5 n1 -> n2":        "1/5 of the messages from n1 to n2 get lost for 2 s",
+		"at 1s for 2s duplicate 1/4 all":        "1/4 of the messages everywhere arrive twice for 2 s",
+		"at 1s for 2s reorder 50ms n1":          "messages to and from n1 take up to 50 ms longer, each its own time, for 2 s",
+		"at 1s for 2s delay 100ms n1..n3 -> n4": "messages from n1, n2 and n3 to n4 take 100 ms longer for 2 s",
+		"at 1s for 2s clog n1 -> n2":            "messages from n1 to n2 are held back for 2 s",
+		"at 1s for 2s pause n2":                 "n2 is paused for 2 s",
+		"at 1s for 2s slow 5ms n2":              "n2 takes 5 ms longer for everything for 2 s",
+		"at 1s for 2s crash n1,n2":              "n1 and n2 crashed, with the disk kept, for 2 s",
+		"at 1s for 2s wipe n1":                  "n1 crashed, and the disk is lost, for 2 s",
+		"at 1s for 2s skew -250ms n1":           "the clock of n1 is off by -250 ms for 2 s",
+		"at 1s for 2.0004s jump +2s n1":         "the clock of n1 jumps by 2 s, to come back slowly, for 2 s",
+		"at 1s for 500us freeze n1":             "the clock of n1 stands still for 500 us",
+		"at 1s for 2s slow-sync 30ms n1":        "the disk of n1 takes 30 ms longer for 2 s",
+	} {
+		schedule, err := netsim.ParseSchedule(text, names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := faultInWords(&schedule[0], names); got != want {
+			t.Errorf("%s\n is told as %s\n want      %s", text, got, want)
+		}
+	}
+}
