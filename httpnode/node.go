@@ -21,6 +21,7 @@ type Node struct {
 	logger    *slog.Logger
 	engine    *engine
 	transport *transport
+	clients   *api
 	handler   http.Handler
 	guard     atomic.Pointer[guard] // of the listener; nil until Run
 	start     func() error          // boots the machine; tests replace it
@@ -40,9 +41,9 @@ func New(config Config) (*Node, error) {
 	n.transport = newTransport(config.Machine.Address, n.logger)
 	n.engine = newEngine(config.Log, n.logger, n.transport.queue)
 	n.engine.flush = n.transport.flush
-	clients := &api{engine: n.engine, figures: &n.engine.requests}
-	clients.bodies.limit = max(maxBodies, 8*int64(config.MaxValueSize))
-	router := n.newRouter(clients, newReceiver(n.engine, n.logger))
+	n.clients = &api{engine: n.engine, figures: &n.engine.requests}
+	n.clients.bodies.limit = max(maxBodies, 8*int64(config.MaxValueSize))
+	router := n.newRouter(n.clients, newReceiver(n.engine, n.logger))
 	n.handler = n.track(router)
 	n.start = n.boot
 	return n, nil
