@@ -141,13 +141,13 @@ func (s *shrinker) report() {
 // try runs one candidate.
 func (s *shrinker) try(change candidate) bool { return s.first([]candidate{change}) == 0 }
 
-// all tries every change that make returns, each on what the ones before it left. make is asked again
+// all tries every change that derive returns, each on what the ones before it left. derive is asked again
 // with the next index, and returns nil when there are no more.
-func (s *shrinker) all(make func(index int) candidate) {
+func (s *shrinker) all(derive func(index int) candidate) {
 	for index := 0; ; {
 		var list []candidate
 		for i := index; ; i++ {
-			change := make(i)
+			change := derive(i)
 			if change == nil {
 				break
 			}

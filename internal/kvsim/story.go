@@ -84,32 +84,34 @@ func (r *run) lastSentence(f *Failure) Sentence {
 func (r *run) operationInWords(number int32) string {
 	plan, f := &r.plan[number], &r.fates[number]
 	who, node := clientName(plan.Client), r.names[plan.Node]
-	switch {
-	case plan.Op == wire.OpGet:
+	switch plan.Op {
+	case wire.OpGet:
 		token := "without a token"
 		if len(f.need.Vector) > 0 {
 			token = "with its token"
 		}
 		return fmt.Sprintf("%s reads %s at %s %s: %s", who, plan.Key, node, token, r.readInWords(f))
-	case plan.Op == wire.OpPut:
+	case wire.OpPut:
 		return fmt.Sprintf("%s puts %s = %s at %s%s", who, plan.Key, plan.Value, node, r.writeInWords(number))
-	case plan.Op == wire.OpDelete:
+	case wire.OpDelete:
 		return fmt.Sprintf("%s deletes %s at %s%s", who, plan.Key, node, r.writeInWords(number))
+	default: // of the audit
+		return fmt.Sprintf("%s asks %s for its %s", who, node, plan.Op)
 	}
-	return fmt.Sprintf("%s asks %s for its %s", who, node, plan.Op)
 }
 
 func (r *run) readInWords(f *fate) string {
-	switch {
-	case f.status == wire.StatusFound:
+	switch f.status {
+	case wire.StatusFound:
 		if w := r.ghost.lookup(f.dot); w != nil {
 			return r.plan[w.operation].Value
 		}
 		return "what nobody wrote"
-	case f.status == wire.StatusNotFound:
+	case wire.StatusNotFound:
 		return "nothing there"
+	default:
+		return endingInWords(f)
 	}
-	return endingInWords(f)
 }
 
 // writeInWords tells what became of a write, and where it was by the time that matters.

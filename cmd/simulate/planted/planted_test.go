@@ -111,6 +111,7 @@ func TestOverlay(t *testing.T) {
 		return file
 	}
 	source := write("a.go", "one\ntwo\nthree\n")
+	write("c.go", "one\ntwo\none\n")
 	good := write("good.txt", "Wrong.\nscenario restarts\nfile a.go\nold\ntwo\nnew\n2\nfile a.go\nold\none\nnew\n")
 	if _, err := Overlay(tree, good, dir); err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestOverlay(t *testing.T) {
 		t.Errorf("%+v, %v", bug, err)
 	}
 	for name, text := range map[string]string{
-		"gone": "x\nfile a.go\nold\nfour\nnew\n", "twice": "x\nfile a.go\nold\no\nnew\n", "no file": "x\n",
+		"gone": "x\nfile a.go\nold\nfour\nnew\n", "twice": "x\nfile c.go\nold\none\nnew\n", "no file": "x\n",
 		"no old": "x\nfile a.go\nnew\n", "nothing": "x\nfile b.go\nold\na\nnew\n",
 	} {
 		if _, err := Overlay(tree, write("bad.txt", text), dir); err == nil {
