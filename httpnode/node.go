@@ -22,6 +22,7 @@ type Node struct {
 	engine    *engine
 	transport *transport
 	clients   *api
+	receiver  *receiver
 	handler   http.Handler
 	guard     atomic.Pointer[guard] // of the listener; nil until Run
 	start     func() error          // boots the machine; tests replace it
@@ -43,7 +44,8 @@ func New(config Config) (*Node, error) {
 	n.engine.flush = n.transport.flush
 	n.clients = &api{engine: n.engine, figures: &n.engine.requests}
 	n.clients.bodies.limit = max(maxBodies, 8*int64(config.MaxValueSize))
-	router := n.newRouter(n.clients, newReceiver(n.engine, n.logger))
+	n.receiver = newReceiver(n.engine, n.logger)
+	router := n.newRouter(n.clients, n.receiver)
 	n.handler = n.track(router)
 	n.start = n.boot
 	return n, nil

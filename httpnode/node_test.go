@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -350,43 +349,4 @@ func TestRunHalts(t *testing.T) {
 	if err := n.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "planted") {
 		t.Errorf("Run: %v", err)
 	}
-}
-
-// FuzzHandler sends anything to a store of one node: never a 500, never a body that is not JSON.
-func FuzzHandler(f *testing.F) {
-	f.Add("PUT", "/key-value-store/x", `{"value":{"a":[1,"\u00e9"]},"causal-metadata":""}`, "")
-	f.Add("GET", "/key-value-store/x%2F..//", `{"causal-metadata":"AAAA"}`, "AAAA,BBBB")
-	f.Add("DELETE", "/key-value-store/x?w=1", ``, `,`)
-	f.Add("PUT", "/key-value-store-view", `{"socket-address":"a:1"}`, "")
-	f.Add("DELETE", "/key-value-store-view", `{"socket-address":"127.0.0.1:8081"}`, "")
-	f.Add("GET", "/key-value-store-shard/shard-id-members/1", ``, "")
-	f.Add("PUT", "/key-value-store-shard/add-member/1", `{"socket-address":"127.0.0.1:8081"}`, "")
-	f.Add("PUT", "/key-value-store-shard/reshard", `{"shard-count":2}`, "")
-	f.Add("POST", "/sequitur/peer", "\x00\x00\x00\x02\x01\x01", "")
-	f.Add("HEAD", "/healthz", ``, "")
-	f.Add("OPTIONS", "*", ``, "")
-	n := realNode(f, Config{MaxValueSize: 1 << 12})
-	f.Fuzz(func(t *testing.T, method, target, body, token string) {
-		u, err := url.ParseRequestURI(target)
-		if err != nil || method == "" {
-			return // net/http would not let it through
-		}
-		r := httptest.NewRequest("GET", "/", strings.NewReader(body))
-		r.Method, r.URL, r.RequestURI = method, u, target
-		r.Header.Set("X-Causal-Metadata", token)
-		w := httptest.NewRecorder()
-		n.Handler().ServeHTTP(w, r)
-		if w.Code == http.StatusNoContent {
-			if w.Body.Len() > 0 {
-				t.Errorf("204 with a body: %s", w.Body)
-			}
-			return
-		}
-		if w.Code >= 500 && w.Code != 503 || w.Code < 200 || w.Code >= 300 && w.Code < 400 {
-			t.Errorf("%s %q: %d %s", method, target, w.Code, w.Body)
-		}
-		if !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" {
-			t.Errorf("%s %q: not JSON: %q", method, target, w.Body)
-		}
-	})
 }
