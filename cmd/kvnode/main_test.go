@@ -69,6 +69,8 @@ func TestUsageErrors(t *testing.T) {
 		{"data dir variable", address + " DATA_DIR=/data", "", "DATA_DIR: this version keeps everything in memory and is not durable yet; start without DATA_DIR"},
 		{"in memory", "IN_MEMORY=perhaps", "", `IN_MEMORY is "perhaps"; true or false is expected`},
 		{"key length", "MAX_KEY_LENGTH=-1", "", `MAX_KEY_LENGTH is "-1"; a whole number from 1 is expected`},
+		{"value size above a message", "MAX_VALUE_SIZE=100000000", "", "the largest size of a value is 100000000 bytes; at most 33554432 fit into a message between nodes"},
+		{"key length above a request", "MAX_KEY_LENGTH=10000", "", "the greatest length of a key is 10000 bytes; at most 8192 fit into a request"},
 		{"value size", "MAX_VALUE_SIZE=1MiB", "", `MAX_VALUE_SIZE is "1MiB"; a whole number from 1 is expected`},
 		{"log format", "LOG_FORMAT=xml", "", `LOG_FORMAT is "xml"; text or json is expected`},
 		{"log level", "", "--log-level loud", `--log-level is "loud"; debug, info, warn or error is expected`},
@@ -99,7 +101,7 @@ func TestVersionAndHelp(t *testing.T) {
 		t.Errorf("%d %q %q", code, stdout, stderr)
 	}
 	code, stdout, _ = execute(context.Background(), nil, "--help")
-	for _, want := range []string{"--socket-address", "[SOCKET_ADDRESS]", "--local", "healthcheck", "demo", "version"} {
+	for _, want := range []string{"--socket-address", "[SOCKET_ADDRESS]", "--local", "healthcheck", "status", "--debug-address", "demo", "version"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("help does not mention %s", want)
 		}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/httpnode"
+)
+
+// runningStore is a store in this process.
+func runningStore(t *testing.T, nodes, shards int) (*localStore, []string) {
+	t.Helper()
+	addresses, err := freeAddresses(nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := newLocalStore(httpnode.Config{Machine: core.Config{ShardCount: shards}}, addresses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	store.run(ctx)
+	t.Cleanup(func() {
+		stop()
+		if err := store.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	if !store.waitReady(ctx) {
+		t.Fatal("the store does not form")
+	}
+	return store, addresses
+}
+
+// TestStatus looks at a store that is whole, and at one that lost a node.
+func TestStatus(t *testing.T) {
+	store, addresses := runningStore(t, 4, 2)
+	code, stdout, stderr := execute(context.Background(), nil, "status", addresses[1])
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	if code != exitOK || stderr != "" || len(lines) != 6 || !strings.Contains(lines[0], " epoch 1, 4 nodes, 2 shards, in memory        reshard: idle") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if want := "  shard  node            up   keys  replicas behind  waiting  note"; lines[1] != want {
+		t.Errorf("%q\nwant\n%q", lines[1], want)
+	}
+	for i, shard := range []string{"1", "1", "2", "2"} {
+		if want := "  " + shard + "      " + addresses[i] + "  yes  0     0                0"; lines[i+2] != want {
+			t.Errorf("%q\nwant\n%q", lines[i+2], want)
+		}
+	}
+
+	if err := store.stopNode(3); err != nil {
+		t.Fatal(err)
+	}
+	var report storeStatus
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		code, stdout, stderr = execute(context.Background(), nil, "status", "--json", addresses[0])
+		if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+			t.Fatalf("%v: %s", err, stdout)
+		}
+		if code != exitFailed || report.Serving || report.Nodes[3].Status != nil || !strings.Contains(stderr, "not every node serves") {
+			t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+		if !report.Nodes[3].Up {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the node is still up: %s", stdout)
+		}
+	}
+	if _, stdout, _ = execute(context.Background(), nil, "status", addresses[0]); !strings.Contains(stdout, addresses[3]+"  no   –     –                –        down ") {
+		t.Errorf("the lost node is not shown as down:\n%s", stdout)
+	}
+}
+
+func TestStatusNoNode(t *testing.T) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := execute(context.Background(), nil, "status", addresses[0]); code != exitFailed || !strings.Contains(stderr, "no answer from "+addresses[0]) {
+		t.Errorf("%d %s", code, stderr)
+	}
+	if code, _, stderr := execute(context.Background(), nil, "status", "a:1", "b:1"); code != exitUsage {
+		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// TestTable prints what a store of one moment cannot show.
+func TestTable(t *testing.T) {
+	s := &storeStatus{Cluster: "7f3a000000000000", Epoch: 4, Shards: 2, Reshard: "idle", Nodes: []nodeStatus{
+		{Address: "10.10.0.2:8085", Shard: "1", Up: true, Status: &httpnode.Status{
+			Serving: true, Keys: 301204, Waiting: 2, Members: []httpnode.MemberStatus{{Unconfirmed: 7}, {}}, Copying: true,
+		}},
+		{Address: "h:1", Up: true, Status: &httpnode.Status{Obstacle: "it lost its memory"}},
+		{Address: "10.10.0.5:8085", Shard: "2", Silent: 7200, Missing: 1204},
+		{Address: "i:1", Shard: "2", Up: true, Error: "no answer"},
+	}}
+	s.complete()
+	want := `cluster 7f3a000000000000 epoch 4, 4 nodes, 2 shards        reshard: idle
+  shard  node            up   keys     replicas behind  waiting  note
+  1      10.10.0.2:8085  yes  301,204  1                2        catching up
+  –      h:1             yes  0        0                0        it lost its memory
+  2      10.10.0.5:8085  no   –        –                –        down 2 h; 1,204 writes of one sibling wait for it
+  2      i:1             yes  –        –                –        no answer
+`
+	var plain, coloured bytes.Buffer
+	if err := printStatus(&plain, s, false); err != nil || plain.String() != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, &plain, want)
+	}
+	if err := printStatus(&coloured, s, true); err != nil || strings.Count(coloured.String(), "\x1b[31m") != 3 {
+		t.Errorf("%v, %d red lines, want 3: %q", err, strings.Count(coloured.String(), "\x1b[31m"), &coloured)
+	}
+	var forming bytes.Buffer
+	if err := printStatus(&forming, &storeStatus{Obstacle: "Cluster is forming"}, false); err != nil || forming.String() != "Cluster is forming\n" {
+		t.Errorf("%v %q", err, &forming)
+	}
+	for seconds, want := range map[uint64]string{0: "0 s", 119: "119 s", 120: "2 min", 7200: "2 h", 172800: "2 d"} {
+		if got := ago(seconds); got != want {
+			t.Errorf("%d seconds are %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+// TestDebugAddress asks for a profile, and for a warning where others could.
+func TestDebugAddress(t *testing.T) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	stop, err := serveDebug(addresses[0], logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap"} {
+		response, err := client.Get("http://" + addresses[0] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Body.Close(); response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, response.Status)
+		}
+	}
+	if _, err := serveDebug(addresses[0], logger); err == nil || !strings.Contains(err.Error(), "cannot serve profiles on "+addresses[0]) {
+		t.Errorf("an address in use: %v", err)
+	}
+	stop()
+	if strings.Contains(log.String(), "WARN") {
+		t.Errorf("a warning about loopback: %s", &log)
+	}
+	_, port, _ := strings.Cut(addresses[0], ":")
+	if stop, err = serveDebug("0.0.0.0:"+port, logger); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("no warning: %s", &log)
+	}
+}
