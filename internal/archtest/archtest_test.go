@@ -49,7 +49,7 @@ func TestEveryRuleHasAFixture(t *testing.T) {
 	for _, f := range findings {
 		caught[f.rule] = true
 	}
-	rules := "channel clock constraint float global go import io load maprange policy rand reach runtime select"
+	rules := "address channel clock constraint float global go import io load maprange policy rand reach runtime select"
 	for _, rule := range strings.Fields(rules) {
 		if !caught[rule] {
 			t.Errorf("no fixture breaks rule %q", rule)

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"strings"
 )
 
 // globals judges the package variables of a file: state that two machines in
@@ -28,18 +29,51 @@ func (w *walker) globals(file *ast.File) {
 	}
 }
 
-// isSentinel accepts var ErrX = errors.New(…) and fmt.Errorf(…).
+// isSentinel accepts var ErrX = errors.New("…"), and fmt.Errorf with a constant
+// format if it wraps nothing but other sentinels: an error that holds anything
+// else could hold state.
 func (w *walker) isSentinel(s *ast.ValueSpec) bool {
 	if len(s.Values) != len(s.Names) {
 		return false
 	}
 	for _, value := range s.Values {
 		call, ok := value.(*ast.CallExpr)
-		if !ok || !w.calls(call, "errors", "New") && !w.calls(call, "fmt", "Errorf") {
+		if !ok || len(call.Args) == 0 || !w.isPlainConstant(call.Args[0]) {
 			return false
+		}
+		if w.calls(call, "errors", "New") {
+			continue
+		}
+		if !w.calls(call, "fmt", "Errorf") {
+			return false
+		}
+		for _, arg := range call.Args[1:] {
+			if !w.isPlainConstant(arg) && !w.namesSentinel(arg) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// isPlainConstant accepts constants of predeclared types, which have no methods.
+func (w *walker) isPlainConstant(expr ast.Expr) bool {
+	value := w.info.Types[expr]
+	if value.Value == nil {
+		return false
+	}
+	_, plain := types.Unalias(value.Type).(*types.Basic)
+	return plain
+}
+
+// namesSentinel accepts an error variable of a package, this or another. Those
+// of this package are judged where they are declared.
+func (w *walker) namesSentinel(expr ast.Expr) bool {
+	v := w.packageVar(expr)
+	if v == nil || !types.Identical(v.Type(), types.Universe.Lookup("error").Type()) {
+		return false
+	}
+	return strings.HasPrefix(v.Name(), "Err") || strings.HasPrefix(v.Name(), "err")
 }
 
 func (w *walker) calls(call *ast.CallExpr, path, name string) bool {
@@ -69,22 +103,4 @@ func (w *walker) isAssertion(s *ast.ValueSpec) bool {
 		return true
 	})
 	return quiet
-}
-
-// mutation reports that a package variable, of this or another package, is
-// written or has its address taken.
-func (w *walker) mutation(target ast.Expr) {
-	var id *ast.Ident
-	switch e := ast.Unparen(target).(type) {
-	case *ast.Ident:
-		id = e
-	case *ast.SelectorExpr:
-		id = e.Sel
-	default:
-		return
-	}
-	v, ok := w.info.Uses[id].(*types.Var)
-	if ok && !v.IsField() && v.Pkg() != nil && v.Parent() == v.Pkg().Scope() {
-		w.add(target.Pos(), "global", "package variable %s is shared; it must not change", v.Name())
-	}
 }

@@ -30,15 +30,23 @@ func (p *listed) skipped() []string {
 	return slices.Concat(p.IgnoredGoFiles, p.CgoFiles, p.SFiles, p.CFiles, p.SysoFiles)
 }
 
+// A build decides which files a package consists of. The zero value is the
+// host without build tags.
+type build struct {
+	platform string // a GOOS, for which GOARCH is wasm
+	tags     string // separated by commas
+}
+
 // goList lists packages and all their dependencies. Errors within packages are
-// left to who reads them. platform is a GOOS with GOARCH=wasm, "" the host.
-func goList(dir, platform string, args ...string) ([]*listed, error) {
-	cmd := exec.Command("go", append([]string{"list", "-e", "-deps", "-json"}, args...)...)
+// left to who reads them.
+func goList(dir string, b build, args ...string) ([]*listed, error) {
+	flags := []string{"list", "-e", "-deps", "-json", "-tags=" + b.tags}
+	cmd := exec.Command("go", append(flags, args...)...)
 	cmd.Dir = dir
 	// Without PWD the go command would resolve links in the path of dir.
 	cmd.Env = append(os.Environ(), "PWD="+dir)
-	if platform != "" {
-		cmd.Env = append(cmd.Env, "GOOS="+platform, "GOARCH=wasm")
+	if b.platform != "" {
+		cmd.Env = append(cmd.Env, "GOOS="+b.platform, "GOARCH=wasm")
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -94,7 +94,7 @@ func stdRefusal(law *row, path string, test bool) string {
 	return ""
 }
 
-// checkReach judges what packages reach through others, on every platform.
+// checkReach judges what packages reach through others, in every build.
 func (t *tree) checkReach(r *report) {
 	for _, m := range t.packages {
 		law := lawFor(t.local(m.path))

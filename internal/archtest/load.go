@@ -18,7 +18,7 @@ type tree struct {
 	path string // import path of the root
 
 	packages []*member
-	graphs   []graph // the import graph of every platform
+	graphs   []graph // the import graph of every build
 }
 
 // A graph holds packages and all that they import, keyed by import path.
@@ -29,7 +29,7 @@ type graph map[string]*listed
 type member struct {
 	path    string // import path
 	dir     string
-	skipped []string // names of files that the host leaves out
+	skipped []string // names of files that the zero build leaves out
 	files   []source
 }
 
@@ -45,15 +45,16 @@ type spec struct {
 	line int
 }
 
-// platforms are those whose import graphs must obey: "" is the host.
-var platforms = []string{"", "js", "wasip1"}
+// builds are those whose import graphs must obey. A package whose files all
+// carry a build tag is seen only if a build sets the tag.
+var builds = []build{{}, {platform: "js"}, {platform: "wasip1"}, {tags: "docker,planted"}}
 
 // load reads the packages below dir, whose import path is path.
 func load(dir, path string) (*tree, error) {
 	t := &tree{dir: dir, path: path}
 	known := map[string]bool{}
-	for _, platform := range platforms {
-		list, err := goList(dir, platform, "./...")
+	for _, b := range builds {
+		list, err := goList(dir, b, "./...")
 		if err != nil {
 			return nil, err
 		}
@@ -65,6 +66,9 @@ func load(dir, path string) (*tree, error) {
 			}
 			known[p.ImportPath] = true
 			m := &member{path: p.ImportPath, dir: p.Dir, skipped: p.skipped()}
+			if b != (build{}) {
+				m.skipped = append(m.skipped, p.GoFiles...)
+			}
 			if err := m.parse(); err != nil {
 				return nil, err
 			}

@@ -91,13 +91,8 @@ func (w *walker) visit(node ast.Node) bool {
 		}
 	case *ast.Ident:
 		w.ident(n)
-	case *ast.AssignStmt:
-		for _, target := range n.Lhs {
-			w.mutation(target)
-		}
-	case *ast.IncDecStmt:
-		w.mutation(n.X)
 	}
+	w.mutations(node)
 	if expr, ok := node.(ast.Expr); ok {
 		w.expr(expr)
 	}
@@ -112,14 +107,12 @@ func (w *walker) expr(expr ast.Expr) {
 	if rule, why := forbiddenType(value.Type); rule != "" {
 		w.add(expr.Pos(), rule, "%s", why)
 	}
+	w.address(expr, value)
 }
 
 func (w *walker) unary(n *ast.UnaryExpr) {
 	if n.Op == token.ARROW {
 		w.add(n.Pos(), "channel", "channel receive")
-	}
-	if n.Op == token.AND {
-		w.mutation(n.X)
 	}
 }
 

@@ -34,7 +34,7 @@ func (t *tree) typeCheck(members []*member) ([]*checked, error) {
 	for _, m := range members {
 		args = append(args, m.path)
 	}
-	list, err := goList(t.dir, "", args...)
+	list, err := goList(t.dir, build{}, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +68,8 @@ func checkOne(fset *token.FileSet, imports types.Importer, p *listed) (*checked,
 		Types: map[ast.Expr]types.TypeAndValue{},
 		Defs:  map[*ast.Ident]types.Object{},
 		Uses:  map[*ast.Ident]types.Object{},
+
+		Selections: map[*ast.SelectorExpr]*types.Selection{},
 	}}
 	for _, name := range p.GoFiles {
 		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
