@@ -21,7 +21,7 @@ func capsuleOf(t *testing.T, program string) string {
 	if line == nil {
 		t.Fatalf("no capsule is named:\n%s", stdout)
 	}
-	expect(t, stdout, `shrink +simulate shrink \S+seed-\d+\.capsule +\(\d+ faults, 300 operations now\)$`, `^interrupted after \d of 60 seeds: 1 violated`)
+	expect(t, stdout, `shrink +simulate shrink \S+seed-\d+\.capsule +\(\d+ faults, 300 operations now\)$`, `^stopped after \d of 60 seeds: 1 violated`)
 	return line[1]
 }
 

@@ -53,9 +53,14 @@ func build(dir, name, change string) string {
 // start runs a program and returns its output and exit code.
 func start(t *testing.T, program string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return startIn(t, t.TempDir(), program, args...)
+}
+
+func startIn(t *testing.T, dir, program string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	command := exec.Command(program, args...)
-	command.Dir, command.Stdout, command.Stderr = t.TempDir(), &out, &errs
+	command.Dir, command.Stdout, command.Stderr = dir, &out, &errs
 	err := command.Run()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {

@@ -89,6 +89,9 @@ func reportSweep(c *common, scenario *kvsim.Scenario, s *kvsim.Sweep, elapsed ti
 // headline is the verdict on a sweep.
 func headline(s *kvsim.Sweep) string {
 	text := grouped(s.Seeds) + " seeds: "
+	if s.Stopped {
+		text = fmt.Sprintf("stopped after %s of %s seeds: ", grouped(s.Seeds), grouped(s.Last-s.First+1))
+	}
 	if s.Interrupted {
 		text = fmt.Sprintf("interrupted after %s of %s seeds: ", grouped(s.Seeds), grouped(s.Last-s.First+1))
 	}

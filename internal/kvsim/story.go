@@ -84,6 +84,9 @@ func (r *run) lastSentence(f *Failure) Sentence {
 func (r *run) operationInWords(number int32) string {
 	plan, f := &r.plan[number], &r.fates[number]
 	who, node := clientName(plan.Client), r.names[plan.Node]
+	if plan.Fresh && f.need.IsZero() {
+		who += " begins a new session and"
+	}
 	switch plan.Op {
 	case wire.OpGet:
 		token := "without a token"

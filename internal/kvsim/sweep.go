@@ -50,6 +50,7 @@ type Sweep struct {
 	Unreached         []string     // promised situations that never occurred
 	Failures          []Result     // violated and undecided runs, by seed
 	Interrupted       bool         // seeds are missing
+	Stopped           bool         // by the first failure
 }
 
 // Verdict is that of the whole sweep: Violated beats Undecided beats Holds.
@@ -97,7 +98,8 @@ func RunSweep(ctx context.Context, scenario Scenario, options SweepOptions) Swee
 		})
 	}
 	group.Wait()
-	total.Interrupted = total.Seeds <= span
+	total.Stopped = found.Load()
+	total.Interrupted = total.Seeds <= span && !total.Stopped
 	slices.SortFunc(total.Failures, func(a, b Result) int { return cmp.Compare(a.Seed, b.Seed) })
 	total.Unreached = total.unreached(scenario.Promises)
 	return total

@@ -27,17 +27,22 @@ func (s *shrinker) weaken() {
 			return func(c *Capsule) bool { return spare(&c.Faults[fault], netsim.NodeID(node)) }
 		})
 	}
-	s.all(func(i int) candidate {
-		if i >= len(s.best.Operations) {
-			return nil
-		}
-		return func(c *Capsule) bool {
-			o := &c.Operations[i]
-			plain := !o.Fresh && !o.Both
-			o.Fresh, o.Both = false, false
-			return !plain
-		}
-	})
+	for _, flag := range []func(o *Operation) *bool{
+		func(o *Operation) *bool { return &o.Fresh },
+		func(o *Operation) *bool { return &o.Both },
+	} {
+		s.all(func(i int) candidate {
+			if i >= len(s.best.Operations) {
+				return nil
+			}
+			return func(c *Capsule) bool {
+				set := flag(&c.Operations[i])
+				before := *set
+				*set = false
+				return before
+			}
+		})
+	}
 	s.fewerNodes()
 }
 
