@@ -18,7 +18,7 @@ func assigns() {
 	Value.n = 1               // want "^global: package variable Value is shared"
 	Value.n += 1              // want "^global: package variable Value is shared"
 	Value.array[1]--          // want "^global: package variable Value is shared"
-	Point.n = 2               // want "^global: package variable Point is shared"
+	(Point.n) = 2             // want "^global: package variable Point is shared"
 	*Point = shared{}         // want "^global: package variable Point is shared"
 	(List)[0] |= 1            // want "^global: package variable List is shared"
 	Lookup[1]++               // want "^global: package variable Lookup is shared"

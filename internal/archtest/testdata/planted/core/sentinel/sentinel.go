@@ -24,6 +24,8 @@ func format() string { return "" }
 
 var local = errors.New("local")
 
+var errTyped = &state{} // want "^global: package variable errTyped"
+
 var (
 	ErrState    = fmt.Errorf("%w", &state{})                 // want "^global: package variable ErrState"
 	ErrBoth     = fmt.Errorf("%w: %w", ErrPlain, new(state)) // want "^global: package variable ErrBoth"
@@ -35,6 +37,7 @@ var (
 	ErrForeign  = fmt.Errorf("%w", io.EOF)                   // want "^global: package variable ErrForeign"
 	ErrLocal    = fmt.Errorf("%w", local)                    // want "^global: package variable ErrLocal"
 	ErrJoined   = fmt.Errorf("%w", errors.Join(ErrPlain))    // want "^global: package variable ErrJoined"
+	ErrTyped    = fmt.Errorf("%w", errTyped)                 // want "^global: package variable ErrTyped"
 
 	ErrPlain  = errors.New("plain" + " text")
 	ErrWraps  = fmt.Errorf("%w: %w: at most %d", ErrPlain, io.ErrShortWrite, 9)
