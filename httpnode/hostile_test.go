@@ -364,3 +364,23 @@ func TestSlowHeader(t *testing.T) {
 		t.Errorf("%d connections are counted as open", got)
 	}
 }
+
+// TestFrameBudget has no memory left for a large frame; a small one still arrives.
+func TestFrameBudget(t *testing.T) {
+	received := make(chan uint64, 3)
+	n := fakeNode(t, epochsOf(received), Config{})
+	n.receiver.frames.limit = 64 << 10
+	large, _ := appendFrame(nil, &wire.Message{Epoch: 1, From: 1, To: 2, Body: &wire.Reply{Counter: 1, Status: wire.StatusFound, Value: make([]byte, 100<<10)}})
+	small, _ := appendFrame(nil, heartbeat(2))
+	w := do(n.Handler(), "POST", peerPath, string(small)+string(large))
+	wantJSON(t, w, 503, `{"error":"Too many large frames are under way; try again later","message":"Error in POST"}`)
+	if got := <-received; got != 2 {
+		t.Errorf("received %d", got)
+	}
+	for range 2 { // what the first one took is free again
+		n.receiver.frames.limit = int64(len(large))
+		if w := do(n.Handler(), "POST", peerPath, string(large)); w.Code != http.StatusNoContent || <-received != 1 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+}
