@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -229,10 +230,10 @@ func inUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// TestFloodOfWaiting has a thousand writes wait that came with much white space: they must not hold
+// TestFloodOfWaiting has many writes wait that came with much white space: they must not hold
 // the memory of their bodies.
 func TestFloodOfWaiting(t *testing.T) {
-	const count = 1000
+	const count = 200
 	var waiting sync.WaitGroup
 	waiting.Add(count)
 	m := &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
@@ -318,7 +319,9 @@ func TestBodyBudget(t *testing.T) {
 	if _, err := io.WriteString(rest, `"}`); err != nil {
 		t.Error(err)
 	}
-	rest.Close()
+	if err := rest.Close(); err != nil {
+		t.Error(err)
+	}
 	first.Wait()
 	if status.Load() != 201 {
 		t.Errorf("the first large request: %d", status.Load())
@@ -359,7 +362,9 @@ func TestSlowHeader(t *testing.T) {
 	if err := server.Close(); err != nil {
 		t.Error(err)
 	}
-	<-ended
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 	if got := guarded.open.Load(); got != 0 {
 		t.Errorf("%d connections are counted as open", got)
 	}
