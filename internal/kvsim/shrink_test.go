@@ -163,3 +163,25 @@ func TestFaultsInWords(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyTheSameRuleCounts: a candidate that fails for another reason is no smaller form of the failure.
+func TestOnlyTheSameRuleCounts(t *testing.T) {
+	c := failing(t)
+	scenario, err := c.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := shrinker{best: c, kind: KindLinearizability, rule: c.Rule, left: 1 << 40, runners: []*Runner{NewRunner(scenario)}}
+	same := func(*Capsule) bool { return true }
+	if !s.try(same) {
+		t.Error("the failure itself is refused")
+	}
+	s.rule = "another rule"
+	if s.try(same) {
+		t.Error("another rule of the same kind is accepted")
+	}
+	s.rule, s.kind = c.Rule, KindInvariant
+	if s.try(same) {
+		t.Error("another kind is accepted")
+	}
+}
