@@ -115,8 +115,8 @@ func (m *Machine) loadOf(c *call) *load {
 	return &m.forwardedLoad
 }
 
-// keep moves a call that is about to wait, for at most wait and acting first after next, out of the working memory. It answers and returns nil when
-// too many wait already.
+// keep moves a call that is about to wait, for at most wait and acting first after next, out of the
+// working memory. It answers and returns nil when too many wait already.
 func (m *Machine) keep(c *call, wait, next time.Duration) *call {
 	load := m.loadOf(c)
 	if load.calls >= m.config.MaxWaiting || load.size+c.size() > m.config.MaxWaitingBytes {
