@@ -40,3 +40,18 @@ const (
 	ProbePeerReturned       Probe = "view.peer_returned"
 	ProbeRollback           Probe = "rid.rollback_detected"
 )
+
+// Probes are all of the above, in that order, in a slice of the caller's own: so that figures can
+// show a situation that was never met as well.
+func Probes() []Probe {
+	return []Probe{
+		ProbeBadMAC, ProbeFormLifeChanged, ProbeFormTold, ProbeRefused, ProbeForwardDuplicate,
+		ProbeForwardTooOld, ProbeReplyEarlierLife, ProbeReplyUnexpected, ProbeForwardRetried,
+		ProbeForwardUnknown, ProbeForwardWaiting, ProbeShardDown, ProbeParked, ProbeParkedTwice,
+		ProbeUnsatisfied, ProbeOverloaded, ProbeProxied, ProbeProxyUncovered, ProbeStreamGap,
+		ProbeStreamRepeated, ProbeStreamHeld, ProbeStreamOverflow, ProbeSlotSet, ProbePullOverwritten,
+		ProbePullRestarted, ProbePullOtherSource, ProbeInstallCovered, ProbeInstallOvertaken,
+		ProbeClockFloor, ProbeConcurrentResolved, ProbeForeignMessage, ProbePeerDown, ProbePeerReturned,
+		ProbeRollback,
+	}
+}

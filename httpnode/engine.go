@@ -71,7 +71,7 @@ type engine struct {
 func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *engine {
 	return &engine{
 		log: log, logger: logger, send: send, flush: func() {}, calls: make(map[core.RequestID]*call),
-		ready: make(chan struct{}), halted: make(chan struct{}),
+		figures: newEngineFigures(), ready: make(chan struct{}), halted: make(chan struct{}),
 		debug: logger.Enabled(context.Background(), slog.LevelDebug),
 	}
 }

@@ -81,7 +81,7 @@ func (f *requestFigures) invalid(op wire.Op) { f.ended[counted(op)][outcomeInval
 
 // engineFigures are counted under the engine's mutex.
 type engineFigures struct {
-	probes    []probeCount // in the order in which they first came
+	probes    []probeCount // all that the machine knows, from the beginning
 	forwarded uint64       // requests handed to an owner of their key, other tries included
 	proxied   uint64       // reads that a sibling was asked to answer meanwhile
 }
@@ -89,6 +89,14 @@ type engineFigures struct {
 type probeCount struct {
 	probe core.Probe
 	count uint64
+}
+
+// newEngineFigures begins every probe at zero, or the first time of each would be invisible to rate().
+func newEngineFigures() (f engineFigures) {
+	for _, probe := range core.Probes() {
+		f.probes = append(f.probes, probeCount{probe: probe})
+	}
+	return f
 }
 
 // observe counts what a step did. There are few probes and most steps have none.

@@ -74,6 +74,13 @@ func TestMetrics(t *testing.T) {
 		`waiting_requests 4`, `waiting_bytes 100`, `parked_requests 3`, `held_writes 6`, `copying 1`,
 		`peer_up{peer="a:1"} 0`, `peer_up{peer="b:1"} 1`, `replication_lag{peer="a:1"} 10`, `replication_lag{peer="b:1"} 20`,
 	)
+	var never []string // met, but known from the beginning
+	for _, probe := range core.Probes() {
+		if probe != core.ProbeParked {
+			never = append(never, `situations_total{name="`+string(probe)+`"} 0`)
+		}
+	}
+	wantMetrics(t, n, never...)
 	for _, also := range []string{"go_goroutines", "process_resident_memory_bytes", `sequitur_peer_queue_bytes{peer="127.0.0.1:1"}`} {
 		if !strings.Contains(text, "\n"+also) {
 			t.Errorf("no %s", also)
@@ -119,9 +126,9 @@ func TestMetricsInText(t *testing.T) {
 			t.Errorf("SPEC.md does not name %s", name)
 		}
 	}
-	// Those of peers and situations come with the first one.
+	// Those of peers come with the first one.
 	for _, name := range named {
-		if !slices.Contains(exported, name) && !strings.HasPrefix(name, "peer_") && name != "replication_lag" && name != "situations_total" {
+		if !slices.Contains(exported, name) && !strings.HasPrefix(name, "peer_") && name != "replication_lag" {
 			t.Errorf("%s is not exported", name)
 		}
 	}
