@@ -2,137 +2,105 @@
 package view
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
-	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/token"
 )
-
-// LifeID names a life: a node from an empty memory to the loss of it. Drawn at random when the
-// memory is empty; zero is none.
-type LifeID uint64
-
-// String prints the life as 16 hexadecimal digits.
-func (l LifeID) String() string {
-	return hex.EncodeToString(codec.AppendFixed64(nil, uint64(l)))
-}
-
-// Key is the share that a life adds to the secrets of the store. It travels between members only.
-type Key [16]byte
-
-// Founder is one line of the list that forms a store: an address, the life that answered there and
-// the share of that life.
-type Founder struct {
-	Address string
-	Life    LifeID
-	Key     Key
-}
-
-// Founding is everything that the first configuration follows from. All founders pledge the same one.
-type Founding struct {
-	ShardCount int       // at least 1
-	Founders   []Founder // sorted by address, without duplicates
-}
-
-// Equal compares two foundings.
-func (f Founding) Equal(other Founding) bool {
-	return f.ShardCount == other.ShardCount && slices.Equal(f.Founders, other.Founders)
-}
-
-// AppendFounding appends the canonical encoding of f.
-func AppendFounding(buf []byte, f Founding) []byte {
-	buf = codec.AppendUint(buf, uint64(f.ShardCount))
-	buf = codec.AppendUint(buf, uint64(len(f.Founders)))
-	for _, m := range f.Founders {
-		buf = codec.AppendString(buf, m.Address)
-		buf = codec.AppendFixed64(buf, uint64(m.Life))
-		buf = append(buf, m.Key[:]...)
-	}
-	return buf
-}
-
-// ReadFounding reads what AppendFounding wrote.
-func ReadFounding(r *codec.Reader) Founding {
-	f := Founding{ShardCount: int(r.UintMax(shard.MaxShards))}
-	n := r.Count(1 + 8 + 16)
-	f.Founders = make([]Founder, 0, n)
-	for ; n > 0; n-- {
-		m := Founder{Address: r.String(), Life: LifeID(r.Fixed64())}
-		copy(m.Key[:], r.Raw(len(m.Key)))
-		if k := len(f.Founders); k > 0 && f.Founders[k-1].Address >= m.Address {
-			r.Fail()
-		}
-		f.Founders = append(f.Founders, m)
-	}
-	if f.ShardCount == 0 || len(f.Founders) == 0 {
-		r.Fail()
-	}
-	return f
-}
 
 // Member is a node that belongs to the store.
 type Member struct {
 	Address string
 	Life    LifeID
+
 	Replica causal.ReplicaID // its replica id in Shard
 	Shard   shard.ID         // zero: unassigned
+}
+
+// Retirement says that a replica id is of no further interest from an epoch on.
+type Retirement struct {
+	Replica causal.ReplicaID
+	Epoch   uint64
 }
 
 // Configuration is who owns what, during one epoch. It never changes once made; a new epoch is a
 // new value.
 type Configuration struct {
-	Epoch   uint64
-	Cluster token.ClusterID
-	Tokens  token.Codec
-	Members []Member // sorted by address
-	Layout  *shard.Layout
-	Shards  []Shard // by id, from 1
+	Epoch       uint64
+	Cluster     token.ClusterID
+	Tokens      token.Codec
+	Members     []Member // sorted by address
+	Layout      *shard.Layout
+	Assignments []Assignment // that have not retired, sorted by replica id
+	Retirements []Retirement // sorted by replica id
+	Shards      []Shard      // by id, from 1
 
-	shardOf []shard.ID // by replica id
+	first     causal.ReplicaID // lowest of the assignments
+	byReplica []*Assignment    // from first on; nil: retired
 }
 
 // Shard is what a configuration says of one shard.
 type Shard struct {
 	ID       shard.ID
 	Slots    shard.Set
-	Members  []int              // indices into Configuration.Members, ascending
+	Members  []int              // who is assigned to it: indices into Configuration.Members, ascending
+	Serving  []int              // those of Members that own it now; the others are learning it
 	Replicas []causal.ReplicaID // every unretired replica id whose assignment ever held one of the slots
 }
 
-// Found makes the first configuration, epoch 1, of a founding: founders in the order of their
-// addresses get replica ids from 1 and fill the shards in contiguous groups whose sizes differ by at
-// most one.
-func Found(f Founding) *Configuration {
-	raw := AppendFounding(nil, f)
-	id := sha256.Sum256(append([]byte("sequitur cluster id\x00"), raw...))
-	secret := sha256.Sum256(append([]byte("sequitur token secret\x00"), raw...))
-	idReader := codec.NewReader(id[:])
-	c := &Configuration{
-		Epoch:   1,
-		Cluster: token.ClusterID(idReader.Fixed64()),
-		Layout:  shard.Initial(f.ShardCount),
-		Members: make([]Member, len(f.Founders)),
-		Shards:  make([]Shard, f.ShardCount),
-		shardOf: make([]shard.ID, len(f.Founders)+1),
-	}
-	c.Tokens = token.NewCodec(c.Cluster, token.Secret(secret[:16]))
+// derive makes everything that follows from the layout, the members and the assignments.
+func (c *Configuration) derive() {
+	c.deriveReplicas()
+	c.Shards = make([]Shard, c.Layout.Count())
 	for i := range c.Shards {
-		c.Shards[i].ID = shard.ID(i + 1)
-		c.Shards[i].Slots = c.Layout.SlotsOf(c.Shards[i].ID)
+		s := &c.Shards[i]
+		s.ID = shard.ID(i + 1)
+		s.Slots = c.Layout.SlotsOf(s.ID)
+		for k := range c.Assignments {
+			if a := &c.Assignments[k]; a.Slots.Intersects(&s.Slots) {
+				s.Replicas = append(s.Replicas, a.Replica)
+			}
+		}
 	}
-	for i, m := range f.Founders {
-		home := &c.Shards[i*f.ShardCount/len(f.Founders)]
-		member := Member{Address: m.Address, Life: m.Life, Replica: causal.ReplicaID(i + 1), Shard: home.ID}
-		c.Members[i] = member
-		c.shardOf[member.Replica] = home.ID
-		home.Members = append(home.Members, i)
-		home.Replicas = append(home.Replicas, member.Replica)
+	for i := range c.Members {
+		m := &c.Members[i]
+		m.Replica, m.Shard = 0, 0
+		a := c.current(m.Life)
+		if a == nil {
+			continue
+		}
+		m.Replica, m.Shard = a.Replica, a.Shard
+		s := &c.Shards[a.Shard-1]
+		s.Members = append(s.Members, i)
+		if a.Stage == Serving {
+			s.Serving = append(s.Serving, i)
+		}
 	}
-	return c
+}
+
+// deriveReplicas makes the table of assignments by replica id.
+func (c *Configuration) deriveReplicas() {
+	c.first, c.byReplica = 0, nil
+	if len(c.Assignments) == 0 {
+		return
+	}
+	c.first = c.Assignments[0].Replica
+	c.byReplica = make([]*Assignment, c.Assignments[len(c.Assignments)-1].Replica-c.first+1)
+	for i := range c.Assignments {
+		a := &c.Assignments[i]
+		c.byReplica[a.Replica-c.first] = a
+	}
+}
+
+// current is the assignment of a life in the layout in force, nil if it has none.
+func (c *Configuration) current(life LifeID) *Assignment {
+	for i := range c.Assignments {
+		if a := &c.Assignments[i]; a.Life == life && a.Stage != Closed {
+			return a
+		}
+	}
+	return nil
 }
 
 // MemberAt is the index of the member with an address, -1 if there is none.
@@ -171,12 +139,39 @@ func (c *Configuration) Shard(id shard.ID) *Shard {
 	return &c.Shards[id-1]
 }
 
+// Assignment is the assignment of a replica id, nil for one that is unknown or has retired.
+func (c *Configuration) Assignment(replica causal.ReplicaID) *Assignment {
+	if i := uint64(replica) - uint64(c.first); i < uint64(len(c.byReplica)) { // wraps around below first
+		return c.byReplica[i]
+	}
+	return nil
+}
+
+// AssignmentsOf are the assignments of a life, ascending by replica id.
+func (c *Configuration) AssignmentsOf(life LifeID) []*Assignment {
+	var own []*Assignment
+	for i := range c.Assignments {
+		if c.Assignments[i].Life == life {
+			own = append(own, &c.Assignments[i])
+		}
+	}
+	return own
+}
+
+// Retired tells whether a replica id had retired at an epoch: contexts of that epoch do without it.
+func (c *Configuration) Retired(replica causal.ReplicaID, epoch uint64) bool {
+	i, ok := slices.BinarySearchFunc(c.Retirements, replica, func(r Retirement, id causal.ReplicaID) int {
+		return int(int64(r.Replica) - int64(id))
+	})
+	return ok && c.Retirements[i].Epoch <= epoch
+}
+
 // ShardOf is the shard of a replica id, zero if it has none.
 func (c *Configuration) ShardOf(replica causal.ReplicaID) shard.ID {
-	if int(replica) >= len(c.shardOf) {
-		return 0
+	if a := c.Assignment(replica); a != nil {
+		return a.Shard
 	}
-	return c.shardOf[replica]
+	return 0
 }
 
 // FirstMissing finds the first dot of the relevant part of need for a shard that have does not

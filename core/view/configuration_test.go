@@ -19,7 +19,7 @@ func drawFounding(t *rapid.T) view.Founding {
 	f := view.Founding{}
 	n := rapid.IntRange(1, 12).Draw(t, "nodes")
 	for i := range n {
-		founder := view.Founder{Address: fmt.Sprintf("node%02d:80", i), Life: view.LifeID(rapid.Uint64Min(1).Draw(t, "life"))}
+		founder := view.Founder{Address: fmt.Sprintf("node%02d:80", i), Life: view.LifeID(rapid.Uint64().Draw(t, "life")<<4 | uint64(i+1))} // each its own
 		copy(founder.Key[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "key"))
 		f.Founders = append(f.Founders, founder)
 	}
@@ -44,6 +44,10 @@ func TestFound(t *testing.T) {
 				if c.Members[m].Shard != s.ID || c.Members[m].Replica != s.Replicas[k] || c.ShardOf(s.Replicas[k]) != s.ID {
 					t.Fatalf("member %d of shard %v: %+v", m, s.ID, c.Members[m])
 				}
+				a := c.Assignment(s.Replicas[k])
+				if s.Serving[k] != m || a.Stage != view.Serving || a.Slots != s.Slots || a.Shard != s.ID || a.Life != c.Members[m].Life {
+					t.Fatalf("assignment of member %d of shard %v: %+v", m, s.ID, a)
+				}
 			}
 			for slot := range shard.Slot(shard.Slots) {
 				if s.Slots.Has(slot) != (c.Layout.Owner(slot) == s.ID) {
@@ -53,7 +57,7 @@ func TestFound(t *testing.T) {
 			members += len(s.Members)
 			slots += s.Slots.Len()
 		}
-		if members != len(f.Founders) || slots != shard.Slots || c.Shard(0) != nil || c.Shard(shard.ID(f.ShardCount+1)) != nil {
+		if members != len(f.Founders) || len(c.Assignments) != members || slots != shard.Slots || c.Shard(0) != nil || c.Shard(shard.ID(f.ShardCount+1)) != nil {
 			t.Fatalf("%d members, %d slots", members, slots)
 		}
 		for i, m := range c.Members {
