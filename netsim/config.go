@@ -3,6 +3,7 @@ package netsim
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Config describes a world. Names, Boot and End are required; the zero value of
@@ -17,14 +18,17 @@ type Config[M any] struct {
 
 	Network Network
 	Disk    DiskModel
-	// Schedule holds the faults; what begins at ChaosEnd or later never does.
+	// Schedule holds the faults; what would begin at ChaosEnd or later never does.
 	Schedule Schedule
 	// StartWithin spreads the first starts: each node starts at a time drawn from
 	// [0, StartWithin]. What reaches it earlier is lost.
 	StartWithin Time
+	// StartAt, by node, is when it starts; zero or absent: drawn. A node that comes
+	// late joins a running world: it has no process before, so no crash reaches it.
+	StartAt []Time
 
 	// ChaosEnd is when every fault ends, loss and duplication of the Network
-	// included, and crashed nodes restart; zero means End.
+	// included, and crashed nodes restart, but killed ones; zero means End.
 	ChaosEnd Time
 	// End is when the run stops; events at exactly that time still happen.
 	End Time
@@ -87,6 +91,10 @@ func (c *Config[M]) validate() error {
 		return fmt.Errorf("netsim: Config.ChaosEnd %v is outside of [0, End = %v]", c.ChaosEnd, c.End)
 	case c.StartWithin < 0:
 		return errors.New("netsim: Config.StartWithin is negative")
+	case len(c.StartAt) > len(c.Names):
+		return fmt.Errorf("netsim: Config.StartAt has %d times for %d nodes", len(c.StartAt), len(c.Names))
+	case len(c.StartAt) > 0 && (slices.Min(c.StartAt) < 0 || slices.Max(c.StartAt) > c.End):
+		return fmt.Errorf("netsim: Config.StartAt names a time outside of [0, End = %v]", c.End)
 	case !c.Network.Latency.valid() || c.Network.Jitter < 0:
 		return errors.New("netsim: Config.Network needs 0 <= Latency.Min <= Latency.Max and 0 <= Jitter")
 	case !c.Network.Loss.valid() || !c.Network.Duplicate.valid():

@@ -23,7 +23,14 @@
 // that no sync has covered; Outbox.Send with a position holds a message back
 // until its record is durable, so that a machine can promise only what it will
 // remember. At Config.ChaosEnd every fault ends: whatever the machine owes, it
-// has to deliver until Config.End.
+// has to deliver until Config.End. Only a Kill is for good; World.Killed says
+// whom not to wait for.
+//
+// Chance rarely hits the moment that matters. A fault can wait for a situation
+// instead of a time: "when reshard.switch then pause all but met for 3s" begins as
+// soon as a node reports that probe, and spares that node. Its beginning is the
+// next event after the one that reported it, before all else that is due at that
+// time. Config.StartAt lets nodes join late.
 //
 // # What is checked
 //

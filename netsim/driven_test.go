@@ -55,6 +55,9 @@ func (n *driven) check(now Clock) {
 	m.expect(now.Mono == m.world.Now(), "Mono is %v at %v", now.Mono, m.world.Now())
 	m.expect(now.Mono >= m.mono[n.id], "Mono goes back")
 	m.mono[n.id] = now.Mono
+	if startAt := m.world.config.StartAt; int(n.id) < len(startAt) {
+		m.expect(now.Mono >= startAt[n.id], "n%d is called before it starts", n.id+1)
+	}
 	truth := DefaultEpoch + int64(now.Mono)
 	if m.world.Healed() {
 		m.expect(now.Wall == truth, "a wrong clock after the chaos")
@@ -121,7 +124,7 @@ func (n *driven) AppendState(buf []byte) []byte {
 // wiped reports whether a wipe has hit a node by now.
 func (m *model) wiped(id NodeID) bool {
 	for _, report := range m.world.Faults() {
-		if f := report.Fault; f.Kind == Wipe && f.Nodes.Has(id) && f.At <= m.world.Now() {
+		if f := report.Effect; f.Kind == Wipe && f.Nodes.Has(id) {
 			return true
 		}
 	}
@@ -133,6 +136,7 @@ func (m *model) boot(boot Boot[parcel]) Node[parcel] {
 	log := m.logs[boot.ID]
 	if boot.Count > 0 {
 		durable := m.world.Durable(boot.ID)
+		m.expect(boot.Wiped == (boot.Crashed == nil), "n%d hears of its disk: lost %t", boot.ID+1, boot.Wiped)
 		m.expect(Position(len(boot.Records)) == durable && boot.Position == durable, "n%d boots with %d records of %d durable", boot.ID+1, len(boot.Records), durable)
 		if boot.Crashed == nil { // wiped
 			m.expect(durable == 0, "records survive a wipe")
@@ -176,7 +180,11 @@ func (m *model) send(id, to NodeID, back int) {
 	})
 }
 
-func newModel(seed Seed, n int, schedule Schedule) *model {
+func (m *model) probe(id NodeID) {
+	m.queue(id, func(_ *driven, _ Clock, out *Outbox[parcel]) { out.Probe("odd") })
+}
+
+func newModel(seed Seed, n int, schedule Schedule, startAt []Time) *model {
 	m := &model{
 		logs:   make([][]uint64, n),
 		todo:   make([][]func(*driven, Clock, *Outbox[parcel]), n),
@@ -191,6 +199,7 @@ func newModel(seed Seed, n int, schedule Schedule) *model {
 		Network:  Network{Latency: Range{at(1), at(9)}, Jitter: at(4), Loss: Ratio{1, 20}, Duplicate: Ratio{1, 20}, Reorder: seed&1 == 0},
 		Disk:     DiskModel{Sync: Range{0, at(15)}},
 		Schedule: schedule,
+		StartAt:  startAt,
 		ChaosEnd: Second,
 		End:      1000 * Second,
 		Encode: func(buf []byte, p parcel) []byte {
@@ -212,6 +221,7 @@ func (m *model) finish() error {
 	m.runUntil(1200 * Millisecond)
 	begin, first := m.world.Now(), len(m.sent)
 	n := m.world.Len()
+	living := n - m.world.Killed().Len()
 	for from := range NodeID(n) {
 		m.append(from)
 		for to := range NodeID(n) {
@@ -219,13 +229,20 @@ func (m *model) finish() error {
 		}
 	}
 	m.runUntil(begin + 300*Millisecond)
-	m.expect(len(m.sent) >= first+n*n, "%d parcels sent after the chaos, want %d", len(m.sent)-first, n*n)
+	m.expect(len(m.sent) >= first+living*n, "%d parcels sent after the chaos, want %d", len(m.sent)-first, living*n)
 	for _, p := range m.sent {
-		if p.sent >= begin {
+		if p.sent >= begin && !m.world.Killed().Has(p.to) {
 			m.expect(m.got[p.id] == 1, "a parcel sent after the chaos arrived %d times", m.got[p.id])
 		}
 	}
+	for _, report := range m.world.Faults() {
+		m.expect(report.Effect.Kind != Kill || report.Effect.Nodes&^m.world.Killed() == 0, "a kill killed nobody")
+	}
 	for id := range NodeID(n) {
+		if m.world.Killed().Has(id) {
+			m.expect(!m.world.Up(id), "n%d came back", id+1)
+			continue
+		}
 		m.expect(m.world.Up(id) && m.world.Durable(id) == Position(len(m.logs[id])), "n%d is down or behind its log", id+1)
 	}
 	return errors.Join(m.world.Violation(), m.err)
@@ -251,6 +268,13 @@ func TestWorldAgainstModel(t *testing.T) {
 			}
 			f := rapid.Custom(anyFault).Filter(func(f Fault) bool { return f.validate(n) == nil }).Draw(t, "fault")
 			f.At, f.For = f.At%Second, 1+f.For%Second
+			if f.Kind == Kill {
+				f.For = 0
+			}
+			if rapid.Bool().Draw(t, "triggered") {
+				makeTriggered(t, &f)
+				f.When.Probe, f.When.By, f.When.Skip, f.When.After = "odd", f.When.By&FirstNodes(n), f.When.Skip%4, f.When.After%Second
+			}
 			f.Amount %= Second
 			if f.Kind.hasAmount() && f.Amount == 0 {
 				f.Amount = 1
@@ -259,7 +283,8 @@ func TestWorldAgainstModel(t *testing.T) {
 		}), 0, 8).Draw(t, "schedule"))
 		seed := Seed(rapid.Uint64().Draw(t, "seed"))
 		// The same actions on a second world have to give the same digest.
-		m, twin := newModel(seed, n, schedule), newModel(seed, n, schedule)
+		startAt := rapid.SliceOfN(rapid.SampledFrom([]Time{0, 0, at(30), at(700)}), 0, n).Draw(t, "start at")
+		m, twin := newModel(seed, n, schedule, startAt), newModel(seed, n, schedule, startAt)
 		id := rapid.Custom(func(t *rapid.T) NodeID { return NodeID(rapid.IntRange(0, n-1).Draw(t, "node")) })
 		both := func(do func(m *model)) { do(m); do(twin) }
 		t.Repeat(map[string]func(*rapid.T){
@@ -282,6 +307,10 @@ func TestWorldAgainstModel(t *testing.T) {
 			"send": func(t *rapid.T) {
 				from, to, back := id.Draw(t, "from"), id.Draw(t, "to"), rapid.IntRange(0, 5).Draw(t, "back")
 				both(func(m *model) { m.send(from, to, back) })
+			},
+			"probe": func(t *rapid.T) {
+				node := id.Draw(t, "id")
+				both(func(m *model) { m.probe(node) })
 			},
 			"timer": func(t *rapid.T) {
 				node, in := id.Draw(t, "id"), Time(rapid.Int64Range(1, 4e7).Draw(t, "in"))

@@ -55,13 +55,16 @@ const (
 	// SlowSync makes each sync of a disk take longer, not beyond its own end:
 	// "slow-sync 30ms n1".
 	SlowSync
-	lastKind = SlowSync
+	// Kill is a crash for good: the process never restarts, not even after the
+	// chaos: "kill n3". Swarm never draws it unasked.
+	Kill
+	lastKind = Kill
 )
 
 // String is the word that stands for the kind in a schedule.
 func (k FaultKind) String() string {
 	words := [...]string{"none", "partition", "block", "bridge", "isolate", "loss", "duplicate", "reorder",
-		"delay", "clog", "pause", "slow", "crash", "wipe", "skew", "jump", "freeze", "slow-sync"}
+		"delay", "clog", "pause", "slow", "crash", "wipe", "skew", "jump", "freeze", "slow-sync", "kill"}
 	if int(k) < len(words) {
 		return words[k]
 	}
@@ -105,12 +108,15 @@ func (k FaultKind) signed() bool { return k == Skew || k == Jump }
 // ParseSchedule shows all forms.
 type Fault struct {
 	Kind FaultKind
-	// At is when it begins, For how long it lasts (more than zero). The world cuts
-	// it short at Config.ChaosEnd.
+	// When makes it wait for a situation instead. At is zero then, and the sets of
+	// nodes may say Met and ButMet.
+	When Trigger
+	// At is when it begins, For how long it lasts: more than zero, but zero for
+	// Kill. The world cuts it short at Config.ChaosEnd.
 	At, For Time
 	// Groups are the sides of a Partition (two or more) or a Bridge (two).
 	Groups []NodeSet
-	// Via is the node that a Bridge leaves.
+	// Via is the node that a Bridge leaves; MetNode is the one that met a situation.
 	Via NodeID
 	// Nodes are those that a fault of nodes hits. For a fault of links: with Peers
 	// empty the links to and from Nodes, else the links from Nodes to Peers; both
@@ -157,10 +163,16 @@ func (f *Fault) validate(n int) error {
 	switch {
 	case f.Kind == 0 || f.Kind > lastKind:
 		return fmt.Errorf("fault kind %d is unknown", f.Kind)
-	case f.At < 0 || f.For <= 0:
+	case f.At < 0 || f.For < 0 || f.For == 0 && f.Kind != Kill:
 		return errors.New("a fault begins at zero or later and lasts longer than zero")
-	case (f.Nodes|f.Peers)&^world != 0:
+	case f.For != 0 && f.Kind == Kill:
+		return errors.New("kill is for good and takes no length of time")
+	case (f.Nodes|f.Peers)&^relative&^world != 0:
 		return fmt.Errorf("it names a node beyond the %d of the world", n)
+	case !f.Nodes.valid(world, f.triggered()) || !f.Peers.valid(world, f.triggered()):
+		return errMet
+	case f.triggered() && f.At != 0:
+		return errors.New("a fault waits for a situation or for a time, not for both")
 	case f.Kind.hasChance() && (f.Chance.Num == 0 || !f.Chance.valid()):
 		return fmt.Errorf("%v needs a probability above 0 and at most 1", f.Kind)
 	case !f.Kind.hasChance() && f.Chance != Ratio{}:
@@ -170,8 +182,15 @@ func (f *Fault) validate(n int) error {
 	case !f.Kind.hasAmount() && f.Amount != 0:
 		return fmt.Errorf("%v takes no length", f.Kind)
 	}
+	if f.triggered() {
+		if err := f.When.validate(world); err != nil {
+			return err
+		}
+	}
 	return f.validateTarget(world)
 }
+
+var errMet = errors.New("met is a node where a fault waits for a situation, once in a set of nodes and beside others to be left out of")
 
 func (f *Fault) validateTarget(world NodeSet) error {
 	if f.Kind.target() == onGroups {
@@ -200,23 +219,48 @@ func (f *Fault) validateGroups(world NodeSet) error {
 	}
 	var named NodeSet
 	for _, group := range f.Groups {
-		if group == 0 || group&^world != 0 || group&named != 0 {
+		if group == 0 || group&^relative&^world != 0 || group&named != 0 {
 			return fmt.Errorf("the groups of %v are empty, overlap or leave the world", f.Kind)
 		}
-		named |= group
+		if !group.valid(world, f.triggered()) {
+			return errMet
+		}
+		named |= group &^ ButMet
 	}
 	if f.Kind == Partition && f.Via != 0 {
 		return errors.New("only a bridge has a node in the middle")
 	}
+	if f.Kind == Bridge && f.Via == MetNode && f.triggered() {
+		if named&Met != 0 {
+			return errMiddle
+		}
+		return nil
+	}
 	if f.Kind == Bridge && (f.Via < 0 || !world.Has(f.Via) || named.Has(f.Via)) {
-		return errors.New("the node in the middle of a bridge stands in neither group")
+		return errMiddle
 	}
 	return nil
 }
 
+var errMiddle = errors.New("the node in the middle of a bridge stands in neither group")
+
 // format writes the fault in the form that ParseSchedule reads.
 func (f *Fault) format(names []string) string {
-	text := "at " + f.At.String() + " for " + f.For.String() + " " + f.Kind.String()
+	effect := f.formatEffect(names)
+	switch {
+	case f.Kind == Kill && f.triggered():
+		return f.When.format(names) + " " + effect
+	case f.Kind == Kill:
+		return "at " + f.At.String() + " " + effect
+	case f.triggered():
+		return f.When.format(names) + " " + effect + " for " + f.For.String()
+	}
+	return "at " + f.At.String() + " for " + f.For.String() + " " + effect
+}
+
+// formatEffect writes what the fault does, without the times.
+func (f *Fault) formatEffect(names []string) string {
+	text := f.Kind.String()
 	if f.Kind.hasChance() {
 		text += " " + f.Chance.String()
 	}
@@ -233,7 +277,11 @@ func (f *Fault) format(names []string) string {
 			text += separator + group.format(names)
 			separator = " | "
 		}
-		if f.Kind == Bridge {
+		switch {
+		case f.Kind != Bridge:
+		case f.Via == MetNode:
+			text += " via met"
+		default:
 			text += " via " + names[f.Via]
 		}
 		return text

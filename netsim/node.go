@@ -40,6 +40,8 @@ type Boot[M any] struct {
 	Records [][]byte
 	// Position is the number of Records.
 	Position Position
+	// Wiped: the disk was lost since the previous process ran.
+	Wiped bool
 	// Crashed is the previous process as it was when it died, unsynced changes
 	// included; nil on the first boot and after a wipe. A world without disks
 	// can decide here how much of a memory survives.

@@ -9,11 +9,23 @@ import (
 // NodeID is a node's index in Config.Names.
 type NodeID int
 
-// MaxNodes bounds a world, so that a set of nodes is one machine word.
-const MaxNodes = 64
+// MaxNodes bounds a world, so that a set of nodes is one machine word, with room
+// for Met and ButMet.
+const MaxNodes = 62
 
 // NodeSet is a set of nodes; the zero value is empty.
 type NodeSet uint64
+
+// Members of a set that are not known before a run: in a fault with a Trigger
+// they stand for the node that met the situation.
+const (
+	// Met adds that node: "met", "n1,met".
+	Met NodeSet = 1 << 63
+	// ButMet takes it out of the nodes beside it: "n1..n6 but met".
+	ButMet NodeSet = 1 << 62
+
+	relative = Met | ButMet
+)
 
 // Nodes returns the set of the given nodes, each in [0, MaxNodes).
 func Nodes(ids ...NodeID) NodeSet {
@@ -26,17 +38,37 @@ func Nodes(ids ...NodeID) NodeSet {
 
 // FirstNodes returns the set of the nodes 0 to n-1.
 func FirstNodes(n int) NodeSet {
-	if n >= MaxNodes {
-		return ^NodeSet(0)
-	}
-	return 1<<uint(n) - 1
+	return 1<<uint(min(n, MaxNodes)) - 1
 }
 
 // Has reports whether id is a member.
 func (s NodeSet) Has(id NodeID) bool { return s>>uint(id)&1 != 0 }
 
-// Len is the number of members.
-func (s NodeSet) Len() int { return bits.OnesCount64(uint64(s)) }
+// Len is the number of members that are known.
+func (s NodeSet) Len() int { return bits.OnesCount64(uint64(s &^ relative)) }
+
+// valid reports whether the set stays within a world. Only where a situation was
+// met does Met say anything.
+func (s NodeSet) valid(world NodeSet, met bool) bool {
+	nodes := s &^ relative
+	switch {
+	case nodes&^world != 0, s&relative != 0 && !met, s&relative == relative:
+		return false
+	}
+	return s&ButMet == 0 || nodes != 0
+}
+
+// metBy is the set of known nodes that s is once a node has met the situation.
+func (s NodeSet) metBy(id NodeID) NodeSet {
+	nodes := s &^ relative
+	switch {
+	case s&Met != 0:
+		nodes |= Nodes(id)
+	case s&ButMet != 0:
+		nodes &^= Nodes(id)
+	}
+	return nodes
+}
 
 // first is the smallest member of a set that is not empty.
 func (s NodeSet) first() NodeID { return NodeID(bits.TrailingZeros64(uint64(s))) }
@@ -49,9 +81,13 @@ func (s NodeSet) nth(n int) NodeID {
 	return s.first()
 }
 
-// format writes runs of three or more as a range: "n1,n2,n4..n6".
+// format writes runs of three or more as a range: "n1,n2,n4..n6", "n1,met",
+// "n1..n5 but met"; "all but met" where the nodes are those of the world.
 func (s NodeSet) format(names []string) string {
 	var b strings.Builder
+	if s == FirstNodes(len(names))|ButMet {
+		return "all but met"
+	}
 	for id := 0; id < len(names); id++ {
 		if !s.Has(NodeID(id)) {
 			continue
@@ -70,16 +106,31 @@ func (s NodeSet) format(names []string) string {
 			id = last
 		}
 	}
+	switch {
+	case s&ButMet != 0:
+		b.WriteString(" but met")
+	case s&Met != 0 && b.Len() > 0:
+		b.WriteString(",met")
+	case s&Met != 0:
+		b.WriteString("met")
+	}
 	return b.String()
 }
 
-// parseNodeSet reads "n1,n4..n6" or "all".
+// parseNodeSet reads "n1,n4..n6", "n1,met", "all" or "others".
 func parseNodeSet(text string, names []string) (NodeSet, error) {
-	if text == "all" {
+	switch text {
+	case "all":
 		return FirstNodes(len(names)), nil
+	case "others":
+		return FirstNodes(len(names)) | ButMet, nil
 	}
 	var set NodeSet
 	for _, part := range strings.Split(text, ",") {
+		if part == "met" {
+			set |= Met
+			continue
+		}
 		low, high, ranged := strings.Cut(part, "..")
 		if !ranged {
 			high = low
@@ -111,7 +162,7 @@ func checkNames(names []string) error {
 	}
 	for i, name := range names {
 		if !validName(name) {
-			return fmt.Errorf("netsim: node name %q; use letters, digits, '-', '_', ':' and single dots inside, not all, via, from or an empty name", name)
+			return fmt.Errorf("netsim: node name %q; use letters, digits, '-', '_', ':' and single dots inside, not one of the words all, but, from, met, others and via, and no empty name", name)
 		}
 		if indexOf(names, name) != i {
 			return fmt.Errorf("netsim: node name %q is given twice", name)
@@ -122,7 +173,7 @@ func checkNames(names []string) error {
 
 func validName(name string) bool {
 	switch name {
-	case "", "all", "via", "from":
+	case "", "all", "but", "from", "met", "others", "via":
 		return false
 	}
 	for _, c := range name {

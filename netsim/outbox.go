@@ -62,7 +62,8 @@ func (o *Outbox[M]) WakeAt(t Time) {
 	}
 }
 
-// Probe counts one occurrence of a rare situation under its name.
+// Probe counts one occurrence of a rare situation under its name. Faults that
+// wait for it begin after this call to the node, see Trigger.
 func (o *Outbox[M]) Probe(name string) {
 	w, _ := o.check("Probe")
 	w.note(outputProbe, o.id)
@@ -71,6 +72,9 @@ func (o *Outbox[M]) Probe(name string) {
 	w.countProbe(name)
 	if w.tracing {
 		w.traceText(w.config.Names[o.id] + " probe " + name)
+	}
+	if len(w.waitingFaults) > 0 {
+		w.meet(name, o.id)
 	}
 }
 

@@ -12,7 +12,9 @@ type process[M any] struct {
 	booted bool
 	// boot counts the boots, from 1: the identity of a process.
 	boot uint64
-	// down counts the crash faults in effect.
+	// startAt is the given time before which it does not start; zero: none.
+	startAt Time
+	// down counts the crash faults in effect, with those that never end.
 	down int
 	// wiped: the next boot finds nothing.
 	wiped bool
@@ -44,7 +46,7 @@ func (p *process[M]) alive(boot uint64) bool { return p.up && p.boot == boot }
 
 // bootNode makes the machine of a process.
 func (w *World[M]) bootNode(p *process[M]) {
-	boot := Boot[M]{ID: p.id, Count: int(p.boot), Random: w.keys.boot.At(uint64(p.id), p.boot)}
+	boot := Boot[M]{ID: p.id, Count: int(p.boot), Wiped: p.wiped, Random: w.keys.boot.At(uint64(p.id), p.boot)}
 	if p.boot > 0 && !p.wiped {
 		boot.Records = p.disk.records()
 		boot.Position = p.disk.appended()
@@ -63,7 +65,7 @@ func (w *World[M]) bootNode(p *process[M]) {
 // start boots a process, unless New did, and starts it.
 func (w *World[M]) start(slot int32) outcome {
 	p := &w.nodes[w.events[slot].node]
-	if p.up || p.down > 0 {
+	if p.up || p.down > 0 || w.now < p.startAt {
 		return vanished
 	}
 	if !w.gate(slot) {
@@ -89,6 +91,7 @@ func (w *World[M]) start(slot int32) outcome {
 // crash kills a process; it stays down until as many restart calls came.
 func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
 	p.down++
+	wipe = wipe && w.now >= p.startAt // there is no disk yet
 	hit = p.up || wipe
 	if p.up {
 		p.up, p.booted = false, false
@@ -102,6 +105,16 @@ func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
 		p.wiped, p.booted = true, false
 	}
 	return hit
+}
+
+// kill is a crash that nothing undoes; false if there was one before.
+func (w *World[M]) kill(p *process[M]) bool {
+	if w.killed.Has(p.id) {
+		return false
+	}
+	w.killed |= Nodes(p.id)
+	w.crash(p, false)
+	return true
 }
 
 // restart undoes one crash. The start comes to nothing while another one holds.

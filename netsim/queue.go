@@ -1,7 +1,8 @@
 package netsim
 
 // entry is one place in the queue. Sequence breaks ties of time, so that the
-// order is total and the same everywhere.
+// order is total and the same everywhere: what is urgent, then the rest, each in
+// the order of pushing.
 type entry struct {
 	at       Time
 	sequence uint64
@@ -19,9 +20,21 @@ type queue struct {
 	sequence uint64
 }
 
+// usual is added to the sequence of what is not urgent.
+const usual uint64 = 1 << 63
+
 func (q *queue) push(at Time, slot int32) {
 	q.sequence++
-	added := entry{at, q.sequence, slot}
+	q.insert(entry{at, usual | q.sequence, slot})
+}
+
+// pushUrgent pushes what comes before everything else of its time.
+func (q *queue) pushUrgent(at Time, slot int32) {
+	q.sequence++
+	q.insert(entry{at, q.sequence, slot})
+}
+
+func (q *queue) insert(added entry) {
 	q.entries = append(q.entries, added)
 	i := len(q.entries) - 1
 	for i > 0 {

@@ -18,8 +18,18 @@ func TestQueueAgainstSorting(t *testing.T) {
 				at := Time(rapid.IntRange(0, 20).Draw(t, "at"))
 				slot := int32(len(model))
 				q.push(at, slot)
-				model = append(model, entry{at, q.sequence, slot})
+				model = append(model, entry{at, usual | q.sequence, slot})
 				slices.SortStableFunc(model, func(a, b entry) int { return int(a.at - b.at) })
+			},
+			"push urgent": func(t *rapid.T) {
+				added := entry{at: Time(rapid.IntRange(0, 20).Draw(t, "at")), slot: int32(len(model))}
+				q.pushUrgent(added.at, added.slot)
+				added.sequence = q.sequence
+				place := 0 // behind what is urgent already at that time
+				for place < len(model) && (model[place].at < added.at || model[place].at == added.at && model[place].sequence < usual) {
+					place++
+				}
+				model = slices.Insert(model, place, added)
 			},
 			"pop": func(t *rapid.T) {
 				got, ok := q.next()

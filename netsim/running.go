@@ -2,7 +2,14 @@ package netsim
 
 // runningFault is a fault of the schedule and what became of it.
 type runningFault struct {
+	// Fault is that of the schedule, or what it became when it was triggered.
 	Fault
+	// met is who met the situation, NoNode before and for a fault of a time;
+	// situation is its name then.
+	met       NodeID
+	situation string
+	// skipped counts how often the situation was met in vain.
+	skipped uint32
 	// until is when it ends: cut short by the end of chaos.
 	until Time
 	// number counts the faults that began, from 1; zero: not yet.
@@ -13,8 +20,15 @@ type runningFault struct {
 
 // FaultReport says what a fault did.
 type FaultReport struct {
+	// Fault is that of the schedule.
 	Fault Fault
-	// Began and Ended are zero while that has not happened.
+	// Effect is what began: Fault, or the fault of a time and of known nodes that it
+	// became when its situation was met. Its Kind is zero while nothing has begun.
+	Effect Fault
+	// Met is the node that met the situation; NoNode if none did or Fault does not
+	// wait for one.
+	Met NodeID
+	// Began and Ended are zero while that has not happened; a Kill never ends.
 	Began, Ended Time
 	// Touched is the number of messages, handlings, syncs, clock readings and
 	// processes that it really changed. A fault with zero tested nothing.
@@ -26,7 +40,10 @@ func (w *World[M]) Faults() []FaultReport {
 	reports := make([]FaultReport, len(w.faults))
 	for i := range w.faults {
 		f := &w.faults[i]
-		reports[i] = FaultReport{Fault: f.Fault, Began: f.began, Ended: f.ended, Touched: f.touched}
+		reports[i] = FaultReport{Fault: w.config.Schedule[i], Met: f.met, Began: f.began, Ended: f.ended, Touched: f.touched}
+		if f.number != 0 {
+			reports[i].Effect = f.Fault
+		}
 	}
 	return reports
 }
@@ -36,16 +53,28 @@ func (w *World[M]) Faults() []FaultReport {
 func (w *World[M]) scheduleFaults() {
 	w.faults = make([]runningFault, len(w.config.Schedule))
 	for i, fault := range w.config.Schedule {
-		until := min(fault.At, w.chaosEnd) + min(fault.For, w.chaosEnd)
-		until = min(until, w.chaosEnd)
-		w.faults[i] = runningFault{Fault: fault, until: until}
-		if fault.At >= w.chaosEnd {
-			continue
+		w.faults[i] = runningFault{Fault: fault, met: NoNode}
+		switch {
+		case fault.triggered():
+			w.waitingFaults = append(w.waitingFaults, int32(i))
+		case fault.At < w.chaosEnd:
+			w.queueFault(int32(i), w.queue.push)
 		}
-		w.queue.push(fault.At, w.newSlot(event[M]{kind: eventBegin, node: NoNode, index: uint64(i)}))
-		w.queue.push(until, w.newSlot(event[M]{kind: eventEnd, node: NoNode, index: uint64(i)}))
 	}
 	w.queue.push(w.chaosEnd, w.newSlot(event[M]{kind: eventHeal, node: NoNode}))
+}
+
+// queueFault queues the beginning and the end of a fault that begins during the
+// chaos.
+func (w *World[M]) queueFault(index int32, push func(at Time, slot int32)) {
+	f := &w.faults[index]
+	push(f.At, w.newSlot(event[M]{kind: eventBegin, node: NoNode, index: uint64(index)}))
+	if f.Kind == Kill {
+		f.until = w.config.End
+		return
+	}
+	f.until = min(f.At+min(f.For, w.chaosEnd), w.chaosEnd)
+	push(f.until, w.newSlot(event[M]{kind: eventEnd, node: NoNode, index: uint64(index)}))
 }
 
 // active is the list of faults in effect that a kind belongs to.
@@ -53,7 +82,7 @@ func (w *World[M]) active(kind FaultKind) *[]int32 {
 	switch kind {
 	case Pause, Slow:
 		return &w.handlingFaults
-	case Crash, Wipe:
+	case Crash, Wipe, Kill:
 		return &w.crashFaults
 	case Skew, Jump, Freeze:
 		return &w.clockFaults
@@ -71,7 +100,7 @@ func (w *World[M]) begin(index int32) {
 	f.began = w.now
 	w.noteFault(eventBegin, f)
 	if w.tracing {
-		w.traceText("begins: " + f.format(w.config.Names))
+		w.traceText("begins: " + w.faultText(f))
 	}
 	for i := range w.nodes {
 		p := &w.nodes[i]
@@ -81,6 +110,10 @@ func (w *World[M]) begin(index int32) {
 		switch f.Kind {
 		case Crash, Wipe:
 			if w.crash(p, f.Kind == Wipe) {
+				f.touched++
+			}
+		case Kill:
+			if w.kill(p) {
 				f.touched++
 			}
 		case Freeze:
@@ -100,7 +133,7 @@ func (w *World[M]) end(index int32) {
 	f.ended = w.now
 	w.noteFault(eventEnd, f)
 	if w.tracing {
-		w.traceText("ends: " + f.format(w.config.Names))
+		w.traceText("ends: " + w.faultText(f))
 	}
 	list := w.active(f.Kind)
 	kept := (*list)[:0]

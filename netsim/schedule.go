@@ -50,8 +50,17 @@ func (s Schedule) Validate(n int) error {
 //	at 1s for 2s jump +2s n1
 //	at 1s for 2s freeze n1
 //	at 1s for 2s slow-sync 30ms n1
+//	at 4s kill n3                                # for good
 //
-// n3..n6 means the nodes from n3 to n6 in the order of names. Empty lines and
+// n3..n6 means the nodes from n3 to n6 in the order of names, "all but n2" and
+// "n1..n6 but n2" leave some out. Each kind can wait for a situation that a node
+// meets (a probe, see Trigger) instead of a time:
+//
+//	when reshard.switch then pause all but met for 3s
+//	when 3rd stream.gap at n1,n2 then after 50ms isolate met from n4..n6 for 2s
+//
+// That is the third time that n1 or n2 meet it. In such a line, met is the node
+// that met the situation then, others the same as all but met. Empty lines and
 // what follows a # are skipped. An error names the line.
 func ParseSchedule(text string, names []string) (Schedule, error) {
 	if err := checkNames(names); err != nil {
@@ -105,10 +114,17 @@ type lineParser struct {
 
 func (p *lineParser) fault() (Fault, error) {
 	var f Fault
-	p.expect("at")
-	f.At = p.time()
-	p.expect("for")
-	f.For = p.time()
+	situation := p.accept("when")
+	if situation {
+		f.When = p.trigger()
+	} else {
+		p.expect("at")
+		f.At = p.time()
+		if len(p.words) == 0 || p.words[0] != Kill.String() {
+			p.expect("for")
+			f.For = p.time()
+		}
+	}
 	f.Kind = p.kind()
 	if p.err == nil && f.Kind.hasChance() {
 		f.Chance = p.ratio()
@@ -123,6 +139,10 @@ func (p *lineParser) fault() (Fault, error) {
 		p.groups(&f)
 	} else {
 		p.nodes(&f)
+	}
+	if situation && f.Kind != Kill {
+		p.expect("for")
+		f.For = p.time()
 	}
 	if p.err == nil && len(p.words) > 0 {
 		p.fail(fmt.Errorf("%q is too much", strings.Join(p.words, " ")))
@@ -139,16 +159,20 @@ func (p *lineParser) groups(f *Fault) {
 		return
 	}
 	p.expect("via")
-	if via := p.set(); via.Len() == 1 {
+	switch via := p.set(); {
+	case via == Met:
+		f.Via = MetNode
+	case via.Len() == 1 && via&relative == 0:
 		f.Via = via.first()
-	} else {
+	default:
 		p.fail(errors.New("a bridge goes via exactly one node"))
 	}
 }
 
 func (p *lineParser) nodes(f *Fault) {
 	everything := f.Kind.target() == onLinks && f.Kind != Block && f.Kind != Isolate
-	if everything && len(p.words) == 1 && p.accept("all") {
+	alone := len(p.words) == 1 || len(p.words) > 1 && p.words[1] == "for"
+	if everything && alone && p.accept("all") {
 		return
 	}
 	f.Nodes = p.set()
@@ -222,6 +246,25 @@ func (p *lineParser) kind() FaultKind {
 }
 
 func (p *lineParser) set() NodeSet {
+	set := p.named()
+	if p.accept("but") {
+		left := p.named()
+		set &^= left &^ relative
+		switch {
+		case left&relative == Met && set&Met == 0:
+			set |= ButMet
+		case left&relative != 0:
+			p.fail(errMet)
+		}
+		if p.err == nil && set&^ButMet == 0 {
+			p.fail(errors.New("no node is left"))
+		}
+	}
+	return set
+}
+
+// named reads a set without exceptions.
+func (p *lineParser) named() NodeSet {
 	set, err := parseNodeSet(p.next(), p.names)
 	if err != nil {
 		p.fail(err)

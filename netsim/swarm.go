@@ -17,6 +17,14 @@ type Swarm struct {
 	Begin, End Time
 	// Longest bounds the length of a fault; zero means a third of the phase.
 	Longest Time
+	// Situations are names of probes. That share of the faults which Triggered says
+	// waits for one of them to be met by a target, instead of for a time, and is
+	// mostly aimed at the node that met it, or at all other targets. Such a fault may
+	// begin before Begin and after End; the world ends it with the chaos.
+	Situations []string
+	Triggered  Ratio
+	// Kills bounds how many nodes Kill hits in a run; zero: it is not drawn.
+	Kills int
 	// Strongest bounds the amounts of Delay and Reorder; those of Slow and SlowSync
 	// are at most a quarter of it, those of clocks at most ten times. Zero means one
 	// second.
@@ -24,11 +32,11 @@ type Swarm struct {
 }
 
 // Recoverable returns all kinds that a correct store survives without losing
-// an acknowledged write: everything but Wipe.
+// an acknowledged write: everything but Wipe and Kill.
 func Recoverable() []FaultKind {
 	kinds := make([]FaultKind, 0, lastKind)
 	for kind := Partition; kind <= lastKind; kind++ {
-		if kind != Wipe {
+		if kind != Wipe && kind != Kill {
 			kinds = append(kinds, kind)
 		}
 	}
@@ -59,9 +67,13 @@ func (s Swarm) Draw(seed Seed) Schedule {
 	third := uint64(s.Count / 3)
 	count := s.Count + int(number.Below(2*third+1)) - int(third)
 	var schedule Schedule
+	limit := killLimit{left: s.Kills}
 	for i := range count {
 		kind := winner(seed, kinds, uint64(i))
 		fault := s.drawFault(seed, kind, uint64(i))
+		if kind == Kill && !limit.allows(fault.Nodes) {
+			continue
+		}
 		at := len(schedule)
 		for at > 0 && schedule[at-1].At > fault.At {
 			at--
@@ -71,6 +83,26 @@ func (s Swarm) Draw(seed Seed) Schedule {
 		schedule[at] = fault
 	}
 	return schedule
+}
+
+// killLimit keeps the kills of a run within Swarm.Kills.
+type killLimit struct {
+	left   int
+	killed NodeSet
+}
+
+func (l *killLimit) allows(nodes NodeSet) bool {
+	more := nodes &^ l.killed &^ relative
+	need := more.Len()
+	if nodes&Met != 0 { // it may be one that nobody killed before
+		need++
+	}
+	if need > l.left {
+		return false
+	}
+	l.left -= need
+	l.killed |= more
+	return true
 }
 
 // drawKinds keeps each kind with probability 1/2, and at least one.
@@ -100,6 +132,8 @@ func (s Swarm) possible(kind FaultKind) bool {
 	switch {
 	case kind == 0 || kind > lastKind:
 		return false
+	case kind == Kill:
+		return s.Kills > 0
 	case kind == Bridge:
 		return s.Targets.Len() >= 3
 	case kind.target() != onNodes:
@@ -143,6 +177,12 @@ func (s Swarm) drawFault(seed Seed, kind FaultKind, index uint64) Fault {
 		s.drawLinks(&draw, &f)
 	default:
 		f.Nodes = s.drawNodes(&draw, kind)
+	}
+	if kind == Kill {
+		f.For = 0
+	}
+	if len(s.Situations) > 0 && s.Triggered.Num > 0 && s.Triggered.Hits(seed.Draw("swarm triggered", index)) {
+		s.drawTrigger(seed.Stream("swarm trigger", index), seed, index, &f)
 	}
 	return f
 }

@@ -31,12 +31,21 @@ func (w *World[M]) describeEvent(slot int32) string {
 	case eventSync, eventSynced:
 		return fmt.Sprintf("%s synced %d", names[e.node], e.index)
 	case eventBegin:
-		return "begins: " + w.faults[e.index].format(names)
+		return "begins: " + w.faultText(&w.faults[e.index])
 	case eventEnd:
-		return "ends: " + w.faults[e.index].format(names)
+		return "ends: " + w.faultText(&w.faults[e.index])
 	default:
 		return "the world heals"
 	}
+}
+
+// faultText is a fault as it acts, and why it does.
+func (w *World[M]) faultText(f *runningFault) string {
+	text := f.format(w.config.Names)
+	if f.met != NoNode {
+		text += " (" + w.config.Names[f.met] + " met " + f.situation + ")"
+	}
+	return text
 }
 
 func (w *World[M]) describe(m M) string {
@@ -52,7 +61,7 @@ func (w *World[M]) traceLost(from, to NodeID, m M, by int32) {
 	}
 	cause := "by the network"
 	if by != byNetwork {
-		cause = w.faults[by].format(w.config.Names)
+		cause = w.faultText(&w.faults[by])
 	}
 	w.traceText(w.config.Names[from] + " -> " + w.config.Names[to] + " lost " + w.describe(m) + " (" + cause + ")")
 }

@@ -24,6 +24,8 @@ type World[M any] struct {
 
 	faults []runningFault
 	begun  uint64
+	// waitingFaults are those whose situation has not been met yet.
+	waitingFaults []int32
 	// The faults in effect, by what they reach, as indices of faults.
 	linkFaults, handlingFaults, crashFaults, clockFaults, diskFaults []int32
 
@@ -34,6 +36,7 @@ type World[M any] struct {
 	probes     []ProbeCount
 	probeIndex map[string]int
 
+	killed    NodeSet
 	tracing   bool
 	healed    bool
 	over      bool
@@ -94,6 +97,10 @@ func (w *World[M]) bootAll() (err error) {
 		p.out = Outbox[M]{world: w, id: p.id}
 		w.bootNode(p)
 		at := Range{0, w.config.StartWithin}.pick(w.keys.start.At(uint64(i)))
+		if i < len(w.config.StartAt) && w.config.StartAt[i] != 0 {
+			p.startAt = w.config.StartAt[i]
+			at = p.startAt
+		}
 		w.queue.push(at, w.newSlot(event[M]{kind: eventStart, node: p.id}))
 	}
 	return nil
@@ -180,6 +187,10 @@ func (w *World[M]) Node(id NodeID) Node[M] { return w.nodes[id].node }
 
 // Up reports whether the process of a node runs. A paused one does.
 func (w *World[M]) Up(id NodeID) bool { return w.nodes[id].up }
+
+// Killed are the nodes that a Kill has hit: they are down for good, also after
+// the chaos.
+func (w *World[M]) Killed() NodeSet { return w.killed }
 
 // Durable is the position up to which the log of a node survives a crash.
 func (w *World[M]) Durable(id NodeID) Position { return w.nodes[id].disk.durable }
