@@ -44,6 +44,8 @@ const (
 	router    = "github.com/julienschmidt/httprouter"
 	metrics   = "github.com/prometheus/client_golang/prometheus/..."
 	pebble    = "github.com/cockroachdb/pebble/..."
+	raft      = "go.etcd.io/raft/v3/..."
+	protobuf  = "google.golang.org/protobuf/proto"
 )
 
 var (
@@ -71,6 +73,12 @@ var table = []row{
 	{
 		packages: "./core", pure: true,
 		allow: []string{"./core/...", xxhash, siphash},
+		never: portable,
+	},
+	{
+		// It makes the library pure: see its package comment.
+		packages: "./core/consensus", pure: true,
+		allow: []string{"./core/codec", raft, protobuf},
 		never: portable,
 	},
 	{

@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/cespare/xxhash/v2"
 	_ "github.com/spf13/cobra" // want "^import: .*not in the allowlist of ./core/..."
+	_ "go.etcd.io/raft/v3"     // want "^import: .*not in the allowlist of ./core/..."
 
 	_ "github.com/sequitur-kv/sequitur/internal/archtest/testdata/planted/checker" // want "^import: .*may not import ./checker"
 	_ "github.com/sequitur-kv/sequitur/internal/archtest/testdata/planted/core"    // want "^import: .*excepts it" "^reach: .*→ ./core → ./httpnode$"
