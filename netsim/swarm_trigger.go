@@ -5,7 +5,7 @@ package netsim
 func (s Swarm) drawTrigger(draw Stream, seed Seed, index uint64, f *Fault) {
 	f.At = 0
 	f.When = Trigger{Probe: s.situation(seed, index), By: s.Targets}
-	if draw.Below(2) == 0 {
+	if draw.Below(3) == 0 {
 		// Some situations are met once in a run, others all the time.
 		f.When.Skip = uint32(draw.Below(1 << (1 + draw.Below(6))))
 	}
