@@ -23,11 +23,13 @@ type Config struct {
 	// Volatile machines produce no record contents: nothing can be restored. Positions count all the same.
 	Volatile bool
 
-	HeartbeatInterval time.Duration // 500 ms
-	SuspectAfter      time.Duration // silence after which a peer counts as down; 2 s
-	DependencyWait    time.Duration // how long a request waits for its dependencies; 20 s
-	ForwardTimeout    time.Duration // how long to wait for an owner that gives no sign; 5 s
-	RetryInterval     time.Duration // pulls, proxied and forwarded reads, hellos are tried again after this; 1 s
+	HeartbeatInterval  time.Duration // 500 ms
+	SuspectAfter       time.Duration // silence after which a peer counts as down; 2 s
+	DependencyWait     time.Duration // how long a request waits for its dependencies; 20 s
+	ForwardTimeout     time.Duration // how long to wait for an owner that gives no sign; 5 s
+	RetryInterval      time.Duration // pulls, proxied and forwarded reads, hellos are tried again after this; 1 s
+	AdministrationWait time.Duration // how long an administrative request waits to be decided; 10 s
+	ReshardPatience    time.Duration // a reshard is rolled back after this long without progress, and what is decided is waited for as long; 30 s
 
 	MaxWaiting      int // requests waiting here for dependencies, and as many for other nodes; 10,000
 	MaxWaitingBytes int // keys and values of these requests, likewise; 64 MiB
@@ -75,7 +77,9 @@ type Request struct {
 	Key    string   // OpGet, OpPut, OpDelete
 	Value  []byte   // OpPut: JSON text, kept by the machine
 	Tokens string   // causal-metadata texts, separated by commas; "" depends on nothing
-	Shard  shard.ID // OpShardMembers, OpKeyCount
+	Shard  shard.ID // OpShardMembers, OpKeyCount, OpAddMember
+	Member string   // OpInvite, OpRemove, OpAddMember: its address
+	Count  int      // OpReshard: how many shards; at least 1
 }
 
 // Status is how a request ended.
@@ -94,7 +98,33 @@ type Response struct {
 	Clock   hlc.Time   // of that version
 	Count   uint64     // OpKeyCount
 	Members []string   // OpView, OpShardMembers: addresses, sorted; OpShardIDs: ids in numeric order
-	Reason  string     // StatusForming, StatusRefused, StatusBadToken: a sentence for the client
+	Reason  string     // StatusForming, StatusRefused, StatusBadToken, StatusNoMajority: a sentence for the client
+
+	Outcome  view.Outcome // of an administrative request: StatusAnswered, StatusDeclined
+	Progress Progress     // OpProgress
+}
+
+// Progress says how far a reshard has come.
+type Progress struct {
+	Phase  Phase
+	Moved  uint64 // keys that this node has copied
+	ToMove uint64 // keys that this node is to copy, as far as it knows; not less than Moved
+}
+
+// Phase is a phase of a reshard.
+type Phase uint8
+
+// The phases. The zero value is that of a store whose slots do not move.
+const (
+	PhaseIdle     Phase = iota
+	PhaseCopying        // new owners copy, the old ones serve
+	PhaseSwitched       // the new owners serve; what the old ones wrote last is still under way
+)
+
+// String is the name of the phase in the HTTP API.
+func (p Phase) String() string {
+	names := [...]string{"idle", "copying", "switched"}
+	return names[min(int(p), len(names)-1)]
 }
 
 // Send asks the shell to deliver a message to a peer. It may be lost, repeated or overtaken.
@@ -104,8 +134,8 @@ type Send struct {
 	Message *wire.Message
 }
 
-// Record is a change of durable state: Key now has Value. The records of one Step are one atomic
-// unit.
+// Record is a change of durable state: Key now has Value, or is gone if Value is empty. The records of
+// one Step are one atomic unit.
 type Record struct{ Key, Value []byte }
 
 // Accepted tells which request minted a dot: for logs, and for histories that must name the
@@ -124,6 +154,7 @@ type Output struct {
 	Accepted []Accepted
 	Probes   []Probe
 	Logs     []string      // what an operator should know, a sentence each: rare
+	Forget   bool          // all records of earlier Steps are void: a new life began
 	Records  []Record      // to be made durable as one unit, which is number Position; empty if Volatile
 	Position Position      // of the state after this Step; unchanged if nothing durable changed
 	WakeAt   time.Duration // monotonic time of the next InputWake; always set

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
@@ -18,36 +19,47 @@ type call struct {
 	key     string
 	value   []byte
 	context causal.Context // what the request depends on
+	slot    shard.Slot     // of the key
 	shard   shard.ID       // owner of the key, or the shard asked about
+	state   callState
 
 	// Who is answered.
-	request RequestID // of an own client; zero for a forwarded call
-	from    int       // member that forwarded it
-	life    view.LifeID
+	request RequestID   // of an own client; zero for a forwarded call
+	life    view.LifeID // of the member that forwarded it
 	counter uint64
-	origin  uint64 // the client's request at from
+	origin  uint64 // the client's request at that member
 	final   bool   // answer from what is here
 
 	// While it waits.
 	deadline time.Duration
 	due      time.Duration // of its next step: deadline, or another try
 	timer    int           // place in Machine.timers, -1: none
-	missing  causal.Dot    // what it is parked for
-	place    int           // place in the wait list of missing.Replica, -1: not parked
+	missing  causal.Dot    // what it is parked for; zero: a newer configuration
+	place    int           // place in the wait list of missing.Replica, -1: in none
+	epoch    uint64        // of the configuration that it needs at least
 	attempts []attempt     // forwards under way: any of them may bring the answer
 	tries    int           // forwards made
 }
 
+// callState says where a call is.
+type callState uint8
+
+const (
+	callRunning   callState = iota // in the machine's working memory
+	callParked                     // here, waiting for what it depends on
+	callForwarded                  // with other nodes
+)
+
 // attempt is one forward of a call.
 type attempt struct {
 	counter uint64
-	target  int // member that it went to
+	target  view.LifeID // that it went to
 }
 
-// latest is the member that the call was forwarded to last, -1 for none.
-func (c *call) latest() int {
+// latest is the life that the call was forwarded to last, zero for none.
+func (c *call) latest() view.LifeID {
 	if len(c.attempts) == 0 {
-		return -1
+		return 0
 	}
 	return c.attempts[len(c.attempts)-1].target
 }
@@ -64,20 +76,21 @@ type waitList struct {
 	calls   heap.Heap[*call]
 }
 
-func newWaitList(replica causal.ReplicaID) waitList {
-	return waitList{replica: replica, calls: heap.New(
+func newWaitList(replica causal.ReplicaID) *waitList {
+	return &waitList{replica: replica, calls: heap.New(
 		func(a, b *call) bool { return a.missing.Seq < b.missing.Seq },
 		func(c *call) *int { return &c.place },
 	)}
 }
 
 func (m *Machine) waitListOf(replica causal.ReplicaID) *waitList {
-	for i := range m.parked {
-		if m.parked[i].replica == replica {
-			return &m.parked[i]
+	for _, list := range m.parked {
+		if list.replica == replica {
+			return list
 		}
 	}
-	panic("core: parked for a replica of another shard")
+	m.parked = append(m.parked, newWaitList(replica))
+	return m.parked[len(m.parked)-1]
 }
 
 // result is what a call comes to.
@@ -106,19 +119,28 @@ func resultOf(status Status, v *store.Version, after Position) result {
 // load counts waiting calls and the bytes of their keys and values.
 type load struct{ calls, size int }
 
-// loadOf is the count that a call belongs to: what waits for writes of this shard and what waits for
-// other nodes do not take each other's room.
-func (m *Machine) loadOf(c *call) *load {
-	if c.shard == m.home.ID {
+// loadOf is the count that a state belongs to: what waits for dependencies and what waits for other
+// nodes do not take each other's room.
+func (m *Machine) loadOf(state callState) *load {
+	if state == callParked {
 		return &m.parkedLoad
 	}
 	return &m.forwardedLoad
 }
 
-// keep moves a call that is about to wait, for at most wait and acting first after next, out of the
-// working memory. It answers and returns nil when too many wait already.
-func (m *Machine) keep(c *call, wait, next time.Duration) *call {
-	load := m.loadOf(c)
+// keep moves a call that is about to wait in a state, for at most wait and acting first after next, out
+// of the working memory; one that waited elsewhere before keeps its deadline. It answers and returns
+// nil when too many wait already.
+func (m *Machine) keep(c *call, state callState, wait, next time.Duration) *call {
+	if c != &m.current {
+		m.unpark(c)
+		m.count(c, -1)
+		c.state = state
+		m.count(c, 1)
+		m.reschedule(c, m.mono+next)
+		return c
+	}
+	load := m.loadOf(state)
 	if load.calls >= m.config.MaxWaiting || load.size+c.size() > m.config.MaxWaitingBytes {
 		m.probe(ProbeOverloaded)
 		m.answer(c, result{status: wire.StatusOverloaded})
@@ -127,16 +149,22 @@ func (m *Machine) keep(c *call, wait, next time.Duration) *call {
 	kept := new(call)
 	*kept = *c
 	kept.context = c.context.Clone()
-	kept.place = -1
+	kept.place, kept.state = -1, state
 	kept.deadline = m.mono + wait
 	kept.due = m.mono + min(wait, next)
 	m.timers.Push(kept)
-	load.calls++
-	load.size += kept.size()
+	m.count(kept, 1)
 	if kept.request != 0 {
 		m.calls[kept.request] = kept
 	}
 	return kept
+}
+
+// count adds a call to those that wait in its state, or takes it away (-1).
+func (m *Machine) count(c *call, change int) {
+	load := m.loadOf(c.state)
+	load.calls += change
+	load.size += change * c.size()
 }
 
 // release takes a call out of everything that it waits in.
@@ -146,9 +174,7 @@ func (m *Machine) release(c *call) {
 	}
 	if c.timer >= 0 {
 		m.timers.Remove(c.timer)
-		load := m.loadOf(c)
-		load.calls--
-		load.size -= c.size()
+		m.count(c, -1)
 	}
 	m.unpark(c)
 	m.recall(c)
@@ -158,8 +184,11 @@ func (m *Machine) release(c *call) {
 }
 
 func (m *Machine) unpark(c *call) {
-	if c.place >= 0 {
+	switch {
+	case c.place >= 0:
 		m.waitListOf(c.missing.Replica).calls.Remove(c.place)
+	case c.state == callParked:
+		m.ahead = slices.DeleteFunc(m.ahead, func(other *call) bool { return other == c })
 	}
 }
 
@@ -187,7 +216,7 @@ func (m *Machine) cancel(id RequestID) {
 // answer ends a call.
 func (m *Machine) answer(c *call, r result) {
 	m.release(c)
-	r.after = max(r.after, m.formedAt)
+	r.after = max(r.after, m.adoptedAt)
 	if c.request == 0 {
 		m.answerForward(c, r)
 		return
@@ -207,6 +236,7 @@ func (m *Machine) token(request causal.Context, met causal.Packed) []byte {
 	m.reply.Epoch, m.reply.Clock, m.reply.Vector = 0, 0, m.reply.Vector[:0]
 	m.reply.Merge(request)
 	met.MergeInto(&m.reply)
+	m.reply.Vector = m.configuration.Trim(m.reply.Vector, m.reply.Epoch)
 	start := len(m.out.text)
 	m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
 	return m.out.text[start:len(m.out.text):len(m.out.text)]
@@ -228,7 +258,7 @@ func (m *Machine) expireCalls() {
 // it can never run.
 func (m *Machine) giveUp(c *call) {
 	switch {
-	case c.shard == m.home.ID:
+	case c.state == callParked:
 		m.probe(ProbeUnsatisfied)
 		m.answer(c, result{status: wire.StatusUnsatisfied})
 	case c.op.Writes():
@@ -244,8 +274,10 @@ func (m *Machine) giveUp(c *call) {
 func (m *Machine) tryAgain(c *call) {
 	m.reschedule(c, m.mono+m.config.RetryInterval)
 	switch {
-	case c.shard == m.home.ID:
-		m.pull(c.missing, -1)
+	case c.state == callParked && c.missing == causal.Dot{}:
+		m.behind()
+	case c.state == callParked:
+		m.pull(c.missing, c.slot, -1)
 		m.proxy(c)
 	case !c.op.Writes():
 		m.forwardElsewhere(c)

@@ -161,6 +161,12 @@ func (c *cluster) step(name string, input core.Input) {
 	for _, line := range out.Logs {
 		c.observe("%s log: %s\n", name, line)
 	}
+	if out.Forget {
+		for i := range n.log {
+			n.log[i] = nil
+		}
+		c.lives[n.machine.Life()] = name + "'"
+	}
 	if len(out.Records) > 0 || n.config.Volatile && core.Position(len(n.log)) < out.Position {
 		n.log = append(n.log, slices.Clone(out.Records))
 	}

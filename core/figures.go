@@ -1,6 +1,12 @@
 package core
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core/consensus"
+	"github.com/sequitur-kv/sequitur/core/view"
+)
 
 // Figures are numbers about a machine for those who watch it, as of the last Step. The zero value
 // is that of a node whose store has not formed.
@@ -13,13 +19,21 @@ type Figures struct {
 	Outstanding  int    // of them, those that another node was asked to answer
 	Held         int    // writes of siblings that wait for what they follow
 	Copying      bool   // a copy of a sibling's state is under way
+
+	Progress Progress // of the last reshard
+	Leader   string   // address of the leader of the configuration log, as far as this node knows; "" for none
+	Voters   int      // members whose majority decides
+	VotersUp int      // of them, those that are presumed up
 }
 
 // Figures counts in time proportional to the members of the shard, and allocates nothing.
 func (m *Machine) Figures() Figures {
 	f := Figures{
 		Keys: m.store.Live(), Tombstones: m.store.Len() - m.store.Live(), Waiting: len(m.timers.Items()), WaitingBytes: m.parkedLoad.size + m.forwardedLoad.size,
-		Outstanding: len(m.outstanding), Copying: m.copy != nil,
+		Outstanding: len(m.outstanding), Copying: m.repair != nil || m.full != nil,
+	}
+	if m.configuration != nil {
+		m.figuresOfLog(&f)
 	}
 	for i := range m.parked {
 		f.Parked += len(m.parked[i].calls.Items())
@@ -28,6 +42,27 @@ func (m *Machine) Figures() Figures {
 		f.Held += m.streams[i].count
 	}
 	return f
+}
+
+func (m *Machine) figuresOfLog(f *Figures) {
+	f.Progress = m.progressOfReshard()
+	status := m.raft.Status()
+	if leader := m.configuration.MemberOf(view.LifeID(status.Leader)); status.Leader != 0 && leader >= 0 {
+		f.Leader = m.configuration.Members[leader].Address
+	}
+	f.Voters = len(status.Voters)
+	for _, id := range status.Voters {
+		if i := m.configuration.MemberOf(view.LifeID(id)); i >= 0 && m.detector.Up(i) {
+			f.VotersUp++
+		}
+	}
+}
+
+// Votes tells whether a member, by its index in the configuration, has a vote in the configuration
+// log. The store must have formed.
+func (m *Machine) Votes(member int) bool {
+	_, votes := slices.BinarySearch(m.raft.Status().Voters, consensus.ID(m.configuration.Members[member].Life))
+	return votes
 }
 
 // Up tells whether a member, by its index in the configuration, is presumed up. The store must have formed.
@@ -43,11 +78,13 @@ func (m *Machine) Silent(member int) time.Duration {
 }
 
 // Unconfirmed counts the own writes that a member has not told it holds durably. It is zero for the
-// node itself, for members of other shards, which hold none of them, and until the store has formed.
+// node itself, for those who hold none of its slots, and until the store has formed.
 func (m *Machine) Unconfirmed(member int) uint64 {
-	if m.home == nil || member == m.self || m.configuration.Members[member].Shard != m.home.ID {
-		return 0
+	for i := range m.audience {
+		if a := &m.audience[i]; a.member == member {
+			told := m.peers[member].have.Least(&a.slots)
+			return m.written - min(m.written, told.Get(m.replica))
+		}
 	}
-	own, told := m.store.Have().Get(m.replica), m.peers[member].have.Get(m.replica)
-	return own - min(own, told)
+	return 0
 }

@@ -22,7 +22,7 @@ func TestStrangersAreIgnored(t *testing.T) {
 	} {
 		message.Cluster, message.Epoch, message.To = n1.Configuration().Cluster, 1, n1.Life()
 		for _, body := range []wire.Body{
-			&wire.Heartbeat{Have: causal.Vector{{Replica: 1, Seq: 9}}},
+			&wire.Heartbeat{Have: causal.Coverage{{Slots: n1.Configuration().Shards[0].Slots, Vector: causal.Vector{{Replica: 1, Seq: 9}}}}},
 			&wire.Forward{Counter: 1, Op: wire.OpPut, Key: "x", Value: []byte("1")},
 			&wire.Pull{Slots: n1.Configuration().Shards[0].Slots},
 		} {

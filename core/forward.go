@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -20,11 +21,11 @@ func (m *Machine) nextCounter() (counter uint64, after Position) {
 	return m.counter, m.reservedAt
 }
 
-// owner picks a member of a shard that is up: the same one for the same key as long as it stays up,
-// another one with each try. It returns -1 when all are down.
-func (m *Machine) owner(id shard.ID, key string, tries int) int {
-	members := m.configuration.Shard(id).Members
-	start := int(shard.SlotOf(key)) + tries
+// owner picks a member that serves a shard and is up: the same one for the same key as long as it
+// stays up, another one with each try. It returns -1 when all are down.
+func (m *Machine) owner(c *call, tries int) int {
+	members := m.configuration.Shard(c.shard).Serving
+	start := int(c.slot) + tries
 	for i := range members {
 		if member := members[(start+i)%len(members)]; m.detector.Up(member) {
 			return member
@@ -35,7 +36,7 @@ func (m *Machine) owner(id shard.ID, key string, tries int) int {
 
 // forward hands a call to an owner of its key.
 func (m *Machine) forward(c *call) {
-	target := m.owner(c.shard, c.key, 0)
+	target := m.owner(c, 0)
 	if target < 0 {
 		m.probe(ProbeShardDown)
 		m.answer(c, result{status: wire.StatusShardDown})
@@ -45,7 +46,7 @@ func (m *Machine) forward(c *call) {
 	if !c.op.Writes() {
 		next = m.config.RetryInterval
 	}
-	if c = m.keep(c, m.config.ForwardTimeout, next); c != nil {
+	if c = m.keep(c, callForwarded, m.config.ForwardTimeout, next); c != nil {
 		m.dispatch(c, target, false)
 	}
 }
@@ -53,7 +54,7 @@ func (m *Machine) forward(c *call) {
 // dispatch sends a call to a member. final asks for an answer from what is there.
 func (m *Machine) dispatch(c *call, target int, final bool) {
 	counter, after := m.nextCounter()
-	c.attempts = append(c.attempts, attempt{counter: counter, target: target})
+	c.attempts = append(c.attempts, attempt{counter: counter, target: m.configuration.Members[target].Life})
 	c.tries++
 	m.outstanding[counter] = c
 	origin := uint64(c.request)
@@ -68,7 +69,7 @@ func (m *Machine) dispatch(c *call, target int, final bool) {
 // forwardElsewhere tries a read at another owner. Those asked before may answer still: on slow links
 // only the first answer comes in time.
 func (m *Machine) forwardElsewhere(c *call) {
-	target := m.owner(c.shard, c.key, c.tries)
+	target := m.owner(c, c.tries)
 	if target < 0 {
 		m.probe(ProbeShardDown)
 		m.answer(c, result{status: wire.StatusShardDown})
@@ -85,16 +86,17 @@ func (m *Machine) proxy(c *call) {
 		return
 	}
 	target := -1
-	for _, member := range m.siblings {
-		if !m.detector.Up(member) {
+	for i := range m.sources {
+		s := &m.sources[i]
+		if !s.serves.Has(c.slot) || !m.detector.Up(s.member) {
 			continue
 		}
-		if _, lacks := m.configuration.FirstMissing(m.home.ID, m.peers[member].have, c.context.Vector); !lacks {
-			target = member
+		if _, lacks := m.configuration.Missing(c.slot, m.peers[s.member].have.At(c.slot), c.context.Vector); !lacks {
+			target = s.member
 			break
 		}
-		if m.configuration.Members[member].Replica == c.missing.Replica {
-			target = member
+		if m.writes(s.member, c.missing.Replica) {
+			target = s.member
 		}
 	}
 	if target >= 0 {
@@ -103,12 +105,12 @@ func (m *Machine) proxy(c *call) {
 	}
 }
 
-// lost settles the calls that went to a member that fell silent: a write may have run there, a read
-// goes elsewhere.
-func (m *Machine) lost(member int) {
+// lost settles the calls that went to a life that fell silent or ended: a write may have run there, a
+// read goes elsewhere.
+func (m *Machine) lost(life view.LifeID) {
 	var affected []*call
 	for _, c := range m.timers.Items() {
-		if c.latest() == member && c.shard != m.home.ID {
+		if c.state == callForwarded && c.latest() == life {
 			affected = append(affected, c)
 		}
 	}
@@ -124,12 +126,8 @@ func (m *Machine) lost(member int) {
 
 // receiveForward runs the call of another member's client. A write runs at most once: its triple is
 // remembered, durably together with its effect.
-func (m *Machine) receiveForward(from int, f *wire.Forward) {
+func (m *Machine) receiveForward(from int, epoch uint64, f *wire.Forward) {
 	life := m.configuration.Members[from].Life
-	if f.Op.OnKey() && m.configuration.Layout.Owner(shard.SlotOf(f.Key)) != m.home.ID || !f.Op.OnKey() && f.Shard != m.home.ID {
-		m.probe(ProbeForeignMessage) // impossible between nodes of one layout
-		return
-	}
 	if f.Op.Writes() {
 		taken := m.executedBy(life)
 		switch {
@@ -143,19 +141,21 @@ func (m *Machine) receiveForward(from int, f *wire.Forward) {
 		taken.take(f.Counter) // on record with the write, or with the answer that there will be none
 	}
 	m.current = call{
-		op: f.Op, key: f.Key, value: f.Value, context: f.Context, shard: m.home.ID,
-		from: from, life: life, counter: f.Counter, origin: f.Request, final: f.Final, timer: -1, place: -1,
+		op: f.Op, key: f.Key, value: f.Value, context: f.Context, shard: f.Shard, epoch: epoch,
+		life: life, counter: f.Counter, origin: f.Request, final: f.Final, timer: -1, place: -1,
 	}
 	c := &m.current
-	if f.Op == wire.OpKeyCount {
-		m.answer(c, result{status: wire.StatusAnswered, count: m.store.Live(), after: m.latest()})
-		return
-	}
-	if m.refusal != "" {
+	switch {
+	case m.refusal != "":
 		m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
-		return
+	case f.Op.OnKey():
+		c.slot = shard.SlotOf(c.key)
+		m.route(c)
+	case m.home != nil && m.home.ID == f.Shard:
+		m.answer(c, result{status: wire.StatusAnswered, count: m.store.LiveIn(&m.home.Slots), after: m.latest()})
+	default:
+		m.answer(c, result{status: wire.StatusMoved})
 	}
-	m.serve(c)
 }
 
 // answerForward sends the result of a call to the member that forwarded it.
@@ -163,15 +163,22 @@ func (m *Machine) answerForward(c *call, r result) {
 	if c.op.Writes() {
 		r.after = max(r.after, m.recordExecuted(c.life, c.counter))
 	}
-	m.send(c.from, r.after, &wire.Reply{
+	m.replyTo(c, &wire.Reply{
 		Counter: c.counter, Status: r.status, Value: r.value, Context: r.context, Dot: r.dot, Count: r.count, Reason: r.reason,
-	})
+	}, r.after)
+}
+
+// replyTo answers the member that forwarded a call, if it is one still.
+func (m *Machine) replyTo(c *call, reply *wire.Reply, after Position) {
+	if member := m.configuration.MemberOf(c.life); member >= 0 {
+		m.send(member, after, reply)
+	}
 }
 
 // receiveReply takes the answer to a forward. The header repeats the lives, the body the counter.
-func (m *Machine) receiveReply(from int, reply *wire.Reply) {
+func (m *Machine) receiveReply(from int, epoch uint64, reply *wire.Reply) {
 	c := m.outstanding[reply.Counter]
-	if c == nil || !slices.Contains(c.attempts, attempt{counter: reply.Counter, target: from}) {
+	if c == nil || !slices.Contains(c.attempts, attempt{counter: reply.Counter, target: m.configuration.Members[from].Life}) {
 		m.probe(ProbeReplyUnexpected)
 		return
 	}
@@ -179,13 +186,16 @@ func (m *Machine) receiveReply(from int, reply *wire.Reply) {
 	case reply.Status == wire.StatusWaiting:
 		c.deadline = m.mono + m.config.DependencyWait + m.config.ForwardTimeout
 		m.reschedule(c, c.deadline)
-	case c.shard == m.home.ID && !reply.Status.Succeeded():
+	case c.state == callParked && !reply.Status.Succeeded():
 		m.probe(ProbeProxyUncovered)
 		m.drop(c, reply.Counter)
+	case reply.Status == wire.StatusMoved:
+		m.drop(c, reply.Counter)
+		m.moved(c, epoch)
 	case reply.Status == wire.StatusRefused && c.op.Writes():
 		// The disk that lost writes may have lost the mark that it ran this one, under another copy of the forward.
 		m.answer(c, result{status: wire.StatusUnknown})
-	case reply.Status == wire.StatusRefused && c.tries < len(m.configuration.Shard(c.shard).Members):
+	case reply.Status == wire.StatusRefused && c.tries < len(m.configuration.Shard(c.shard).Serving):
 		m.drop(c, reply.Counter)
 		m.forwardElsewhere(c)
 	default:
@@ -197,4 +207,18 @@ func (m *Machine) receiveReply(from int, reply *wire.Reply) {
 func (m *Machine) drop(c *call, counter uint64) {
 	delete(m.outstanding, counter)
 	c.attempts = slices.DeleteFunc(c.attempts, func(a attempt) bool { return a.counter == counter })
+}
+
+// moved goes on with a call that a node with the configuration of an epoch did not run, as it is no
+// owner there.
+func (m *Machine) moved(c *call, epoch uint64) {
+	c.epoch = max(c.epoch, epoch)
+	switch {
+	case c.op.OnKey():
+		m.route(c)
+	case m.configuration.Shard(c.shard) == nil:
+		m.answer(c, result{status: wire.StatusNoShard})
+	default:
+		m.reschedule(c, m.mono+m.config.RetryInterval)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/consensus"
 	"github.com/sequitur-kv/sequitur/core/forming"
 	"github.com/sequitur-kv/sequitur/core/heap"
 	"github.com/sequitur-kv/sequitur/core/hlc"
@@ -35,21 +36,37 @@ type Machine struct {
 	founder  view.Founder // own address, life and share of the secrets
 	boot     uint64       // random number of this boot
 	former   *forming.Former
-	founding *view.Founding // of the formed store
+	bornAt   Position            // of the life's record
+	restored *view.Configuration // of an earlier boot, until the first Step
 
 	newborn        bool          // the life is not on record yet
 	pledgeOnRecord view.Founding // of a boot before this one
 	logged         string        // the last obstacle that was logged
 
-	// From the configuration; set once the store has formed.
+	// From the configuration; set once this node belongs to a store, and again with every new one.
 	configuration *view.Configuration
-	formedAt      Position // log position of the configuration
-	self          int      // index in configuration.Members
-	home          *view.Shard
-	replica       causal.ReplicaID
+	adoptedAt     Position           // log position of the configuration
+	self          int                // index in configuration.Members
+	own           []*view.Assignment // of this life
+	serving       *view.Assignment   // the one it answers and writes under; nil: none
+	home          *view.Shard        // that it serves; nil: none
+	replica       causal.ReplicaID   // of serving; zero: none
+	audience      []sibling          // who gets this node's writes
+	sources       []sibling          // who else holds some of the slots held here
 	detector      *view.Detector
-	siblings      []int // members of the same shard, self excepted
+	growing       shard.Set // slots that this node keeps: held by an assignment that has not closed
 	refusal       string
+	excluded      bool   // deleted from the view
+	hailed        uint64 // challenge of the last question to the members
+
+	// The configuration log.
+	raft           *consensus.Log // nil until this node belongs to a store
+	raftOut        consensus.Output
+	petitions      []*petition
+	awaited        bool          // the log waits for something from this life
+	nextReport     time.Duration // when it may be reported again
+	watched        stalled
+	copied, toCopy uint64 // keys, by full copies since the last reshard began
 
 	// The current input.
 	wall    int64
@@ -57,16 +74,22 @@ type Machine struct {
 	durable Position
 	out     *Output
 
-	position Position // of the state
-	dirty    bool     // this Step changed durable state
-	clock    hlc.Clock
-	store    *store.Store
-	peers    []peer // by member
-	claims   []claim
-	claimed  causal.Vector // what of have is durable
-	streams  []stream      // of the siblings, by replica
-	copy     *transfer     // the copy under way, nil for none
-	copies   uint64        // number of the last copy, not used by an earlier boot
+	position   Position // of the state
+	dirty      bool     // this Step changed durable state
+	clock      hlc.Clock
+	store      *store.Store
+	written    uint64          // sequence number of the last write as replica
+	peers      []peer          // by member
+	claimed    causal.Coverage // a state of have that is durable
+	pending    causal.Coverage // the next one
+	pendingAt  Position        // when pending will be durable; zero: there is none
+	claimedAt  Position        // position of the state that claimed shows
+	streams    []stream        // of other replicas, by replica
+	repair     *transfer       // the copy of what is missing here and there, nil for none
+	full       *transfer       // the copy of everything in slots that are new here, nil for none
+	copies     uint64          // number of the last copy, not used by an earlier boot
+	unanswered int             // full copies that nobody answered, in this configuration
+	based      shard.Set       // slots of which this node has once copied everything, or served
 
 	counter    uint64   // of forwards
 	reserved   uint64   // counters up to here may be used without a record,
@@ -76,11 +99,13 @@ type Machine struct {
 	calls         map[RequestID]*call // waiting requests of this node's own clients
 	outstanding   map[uint64]*call    // by counter of their forward
 	timers        heap.Heap[*call]    // every waiting request, by the time of its next step
-	parked        []waitList          // by replica of the missing dot
+	parked        []*waitList         // by replica of the missing dot
+	ahead         []*call             // that wait for a newer configuration
 	parkedLoad    load
 	forwardedLoad load
 
 	nextBeat time.Duration
+	nextAsk  time.Duration // for a newer configuration
 	lastStep time.Duration
 
 	// Working memory.
@@ -95,8 +120,19 @@ type Machine struct {
 
 // peer is what is known of another member.
 type peer struct {
-	have     causal.Vector // the last durable vector it told
-	lastHave causal.Vector // the one before
+	epoch    uint64          // of the newest configuration that it is known to have
+	handed   time.Duration   // when it may be handed a configuration again
+	have     causal.Coverage // the last durable one it told
+	lastHave causal.Coverage // the one before
+	copied   uint64          // keys, by full copies since the last reshard began
+	toCopy   uint64
+}
+
+// sibling is a member that holds some of the same slots.
+type sibling struct {
+	member int
+	slots  shard.Set // in common
+	serves shard.Set // of them, those that it serves
 }
 
 // New makes a machine from the records that were durable when the last boot ended (all of them in
@@ -116,10 +152,22 @@ func New(config Config, records []Record, position Position) (*Machine, error) {
 		return nil, fmt.Errorf("%w: %d shards over %d nodes", ErrShardCount, n, len(config.View))
 	}
 	config.setDefaults()
+	m := newMachine(config, rand.NewChaCha8(config.Entropy))
+	m.position = position
+	if err := m.restore(records); err != nil {
+		return nil, err
+	}
+	if m.newborn {
+		m.beget()
+	}
+	return m, nil
+}
+
+// newMachine makes a machine without a life.
+func newMachine(config Config, random *rand.ChaCha8) *Machine {
 	m := &Machine{
 		config:      config,
-		random:      rand.NewChaCha8(config.Entropy),
-		position:    position,
+		random:      random,
 		store:       store.New(),
 		calls:       make(map[RequestID]*call),
 		outstanding: make(map[uint64]*call),
@@ -128,16 +176,15 @@ func New(config Config, records []Record, position Position) (*Machine, error) {
 	m.founder.Address = config.Address
 	m.boot = m.random.Uint64() | 1
 	m.copies = m.boot >> 1 // an answer to a pull of an earlier boot must find no copy: what that boot had may be lost
-	if err := m.restore(records); err != nil {
-		return nil, err
+	return m
+}
+
+// beget draws the identity of a new life.
+func (m *Machine) beget() {
+	m.founder.Life = view.LifeID(m.random.Uint64()>>1 | 1) // the greatest two are reserved by the configuration log
+	for i := range m.founder.Key {
+		m.founder.Key[i] = byte(m.random.Uint64())
 	}
-	if m.newborn {
-		m.founder.Life = view.LifeID(m.random.Uint64() | 1)
-		for i := range m.founder.Key {
-			m.founder.Key[i] = byte(m.random.Uint64())
-		}
-	}
-	return m, nil
 }
 
 func (c *Config) setDefaults() {
@@ -146,6 +193,8 @@ func (c *Config) setDefaults() {
 	setDefault(&c.DependencyWait, 20*time.Second)
 	setDefault(&c.ForwardTimeout, 5*time.Second)
 	setDefault(&c.RetryInterval, time.Second)
+	setDefault(&c.AdministrationWait, 10*time.Second)
+	setDefault(&c.ReshardPatience, 30*time.Second)
 	setDefault(&c.MaxWaiting, 10_000)
 	setDefault(&c.MaxWaitingBytes, 64<<20)
 	setDefault(&c.MaxBuffered, 1024)
@@ -179,6 +228,10 @@ func (m *Machine) Step(input Input, output *Output) {
 	case InputMessage:
 		m.receive(input.Message)
 	}
+	if m.refusal != "" && m.configuration != nil {
+		m.startOver()
+	}
+	m.runLog()
 	m.lastStep = m.mono
 	if m.dirty {
 		m.position++
@@ -201,8 +254,8 @@ func (m *Machine) log(format string, args ...any) {
 	m.out.Logs = append(m.out.Logs, fmt.Sprintf(format, args...))
 }
 
-// receive takes a message of a peer. Messages of other stores, lives and strangers are dropped: the
-// sender is told what it must know by the answer to its next Hello.
+// receive takes a message of a peer. Messages of other stores, of ended lives and of strangers are
+// dropped: the sender is told what it must know by the answer to its next Hello.
 func (m *Machine) receive(message *wire.Message) {
 	switch body := message.Body.(type) {
 	case *wire.Hello:
@@ -218,6 +271,10 @@ func (m *Machine) receive(message *wire.Message) {
 	if m.configuration == nil {
 		return // from one that formed a moment earlier
 	}
+	if handed, ok := message.Body.(*wire.Configuration); ok && message.Cluster == m.configuration.Cluster && message.To == m.founder.Life {
+		m.adoptEncoded(handed.Encoded)
+		return
+	}
 	if message.Cluster != m.configuration.Cluster || message.To != m.founder.Life {
 		m.probe(ProbeForeignMessage)
 		if _, ok := message.Body.(*wire.Reply); ok {
@@ -226,6 +283,10 @@ func (m *Machine) receive(message *wire.Message) {
 		return
 	}
 	from := m.configuration.MemberOf(message.From)
+	if enter, ok := message.Body.(*wire.Enter); ok {
+		m.receiveEnter(message.From, enter)
+		return
+	}
 	if from < 0 || from == m.self {
 		m.probe(ProbeForeignMessage)
 		return
@@ -234,26 +295,33 @@ func (m *Machine) receive(message *wire.Message) {
 		m.probe(ProbePeerReturned)
 		m.log("%s is up again", m.configuration.Members[from].Address)
 	}
+	m.compareEpochs(from, message.Epoch)
+	m.dispatchMessage(from, message)
+}
+
+func (m *Machine) dispatchMessage(from int, message *wire.Message) {
 	switch body := message.Body.(type) {
 	case *wire.Heartbeat:
 		m.heartbeat(from, body)
 	case *wire.Batch:
 		m.receiveBatch(from, body)
 	case *wire.Pull:
-		m.answerPull(from, body)
+		m.answerPull(from, message.Epoch, body)
 	case *wire.State:
-		m.receiveState(from, body)
+		m.receiveState(from, message.Epoch, body)
 	case *wire.Forward:
-		m.receiveForward(from, body)
+		m.receiveForward(from, message.Epoch, body)
 	case *wire.Reply:
-		m.receiveReply(from, body)
+		m.receiveReply(from, message.Epoch, body)
+	case *wire.Raft:
+		m.receiveRaft(message.From, body)
 	}
 }
 
 // send hands a message for a member to the shell, which holds it until the log is durable up to after.
 func (m *Machine) send(member int, after Position, body wire.Body) {
 	to := &m.configuration.Members[member]
-	m.out.Sends = append(m.out.Sends, Send{To: to.Address, After: after, Message: &wire.Message{
+	m.out.Sends = append(m.out.Sends, Send{To: to.Address, After: max(after, m.adoptedAt), Message: &wire.Message{
 		Cluster: m.configuration.Cluster, Epoch: m.configuration.Epoch, From: m.founder.Life, To: to.Life, Body: body,
 	}})
 }
@@ -269,10 +337,10 @@ func (m *Machine) Configuration() *view.Configuration { return m.configuration }
 // Life is the life of this node.
 func (m *Machine) Life() view.LifeID { return m.founder.Life }
 
-// Replica is the node's replica id, zero until the store has formed.
+// Replica is the replica id that the node writes under, zero while it serves no shard.
 func (m *Machine) Replica() causal.ReplicaID { return m.replica }
 
-// Shard is the node's shard, zero for none.
+// Shard is the shard that the node serves, zero for none.
 func (m *Machine) Shard() shard.ID {
 	if m.home == nil {
 		return 0
@@ -280,8 +348,8 @@ func (m *Machine) Shard() shard.ID {
 	return m.home.ID
 }
 
-// Have is the vector of what is applied; not to be modified or kept.
-func (m *Machine) Have() causal.Vector { return m.store.Have() }
+// Have is what is applied; not to be modified or kept.
+func (m *Machine) Have() causal.Coverage { return m.store.Have() }
 
 // Lookup returns the current version of a key held here, a tombstone too; nil if there is none.
 func (m *Machine) Lookup(key string) *store.Version {

@@ -244,7 +244,7 @@ func (m *model) heal() {
 		}
 		for _, other := range m.names {
 			peer := m.nodes[other].machine
-			if peer.Shard() == machine.Shard() && !slices.Equal(peer.Have(), machine.Have()) {
+			if peer.Shard() == machine.Shard() && !peer.Have().Equal(machine.Have()) {
 				m.t.Fatalf("%s has %s, %s has %s", name, machine.Have(), other, peer.Have())
 			}
 		}

@@ -18,9 +18,6 @@ func (m *Machine) obstacle() (Status, string) {
 	case m.former == nil:
 		return wire.StatusForming, "Cluster is forming: this node is starting"
 	}
-	if refused := m.former.Refused(); refused != "" {
-		return wire.StatusRefused, refused
-	}
 	if obstacle := m.former.Obstacle(); obstacle != "" {
 		return wire.StatusForming, obstacle
 	}
@@ -33,7 +30,7 @@ func (m *Machine) ask() {
 	for i, address := range m.former.Peers() {
 		if address != m.founder.Address {
 			// After the life's own record: a life that was seen and then forgotten would be pledged in vain.
-			m.sendForming(address, 0, lifePosition, m.former.Ask(i, m.random.Uint64()|1))
+			m.sendForming(address, 0, m.bornAt, m.former.Ask(i, m.random.Uint64()|1))
 		}
 	}
 	m.pledge()
@@ -42,14 +39,14 @@ func (m *Machine) ask() {
 			return
 		}
 		m.log("%s", reason)
-		if status == wire.StatusRefused {
-			m.probe(ProbeRefused)
-		}
 	}
 }
 
 // pledge decides on the list that this node pledges and sends it, and forms the store when all agree.
 func (m *Machine) pledge() {
+	if m.excluded {
+		return
+	}
 	founding, fresh, replaced, ok := m.former.Pledge()
 	if !ok {
 		return
@@ -71,20 +68,43 @@ func (m *Machine) pledge() {
 }
 
 func (m *Machine) answerHello(from view.LifeID, h *wire.Hello) {
-	m.sendForming(h.Address, from, max(lifePosition, m.formedAt),
-		forming.Answer(h, m.founder, m.config.View, m.config.ShardCount, m.founding))
+	var store []byte
+	if m.configuration != nil {
+		store = view.AppendConfiguration(nil, m.configuration)
+	}
+	w := &wire.Message{From: m.founder.Life, To: from, Body: forming.Answer(h, m.founder, m.config.View, m.config.ShardCount, store)}
+	if m.configuration != nil {
+		w.Cluster, w.Epoch = m.configuration.Cluster, m.configuration.Epoch
+	}
+	m.out.Sends = append(m.out.Sends, Send{To: h.Address, After: max(m.bornAt, m.latest()), Message: w})
 }
 
 func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {
-	if m.former == nil || message.To != m.founder.Life {
-		return
+	switch {
+	case message.To != m.founder.Life:
+	case m.former == nil:
+		if w.Formed && w.Challenge == m.hailed {
+			m.told(message, w.Store)
+		}
+	case !m.former.Welcomed(message.From, w):
+	case w.Formed:
+		m.told(message, w.Store)
+	default:
+		m.pledge()
 	}
-	if formed, ok := m.former.Welcomed(message.From, w); ok {
-		m.probe(ProbeFormTold)
-		m.form(formed)
-		return
+}
+
+// hail asks the members who they are, when nobody is heard: this life may be one that they do not
+// listen to any more.
+func (m *Machine) hail() {
+	m.hailed = m.random.Uint64() | 1
+	for i := range m.configuration.Members {
+		if i != m.self {
+			m.sendForming(m.configuration.Members[i].Address, 0, m.adoptedAt, &wire.Hello{
+				Address: m.founder.Address, Challenge: m.hailed, View: m.config.View, ShardCount: m.config.ShardCount,
+			})
+		}
 	}
-	m.pledge()
 }
 
 func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {
@@ -97,10 +117,10 @@ func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {
 	}
 }
 
-// form makes this node a member of the store.
+// form makes this node a founding member of the store.
 func (m *Machine) form(founding view.Founding) {
-	m.formedAt = m.recordFounding(founding)
-	m.join(founding)
+	m.adopt(view.Found(founding))
+	m.beginLog(founding.Founders)
 	m.log("store %016x is formed by %s, in %s; this node serves shard %v",
 		uint64(m.configuration.Cluster), counted(len(m.configuration.Members), "node"), counted(len(m.configuration.Shards), "shard"), m.home.ID)
 	m.nextBeat = m.mono
@@ -113,23 +133,4 @@ func counted(n int, thing string) string {
 		thing += "s"
 	}
 	return fmt.Sprintf("%d %s", n, thing)
-}
-
-// join derives everything from the founding.
-func (m *Machine) join(founding view.Founding) {
-	m.founding, m.former = &founding, nil
-	m.configuration = view.Found(founding)
-	m.self = m.configuration.MemberAt(m.founder.Address)
-	own := m.configuration.Members[m.self]
-	m.replica = own.Replica
-	m.home = m.configuration.Shard(own.Shard)
-	m.peers = make([]peer, len(m.configuration.Members))
-	m.detector = view.NewDetector(len(m.configuration.Members), m.config.SuspectAfter, m.mono)
-	for i, member := range m.home.Members {
-		if member != m.self {
-			m.siblings = append(m.siblings, member)
-			m.streams = append(m.streams, stream{replica: m.home.Replicas[i]})
-		}
-		m.parked = append(m.parked, newWaitList(m.home.Replicas[i]))
-	}
 }

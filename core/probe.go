@@ -41,6 +41,22 @@ const (
 	ProbeRollback           Probe = "rid.rollback_detected"
 )
 
+// The probes of the configuration: who belongs to the store, and who owns what.
+const (
+	ProbeTokenNewer            Probe = "token.newer_epoch"
+	ProbeForwardMoved          Probe = "forward.moved"
+	ProbeSlotsDropped          Probe = "slot.dropped"
+	ProbeStreamEnded           Probe = "stream.ended"
+	ProbeStartedEmpty          Probe = "slot.started_from_what_is_left"
+	ProbeConfigurationHanded   Probe = "configuration.handed"
+	ProbeJoined                Probe = "view.joined"
+	ProbeExcluded              Probe = "view.deleted_node_knows"
+	ProbeStartedOver           Probe = "view.started_over"
+	ProbeNoMajority            Probe = "administration.no_majority"
+	ProbeAdministrationUnknown Probe = "administration.outcome_unknown"
+	ProbeReshardGivenUp        Probe = "reshard.given_up"
+)
+
 // Probes are all of the above, in that order, in a slice of the caller's own: so that figures can
 // show a situation that was never met as well.
 func Probes() []Probe {
@@ -53,5 +69,8 @@ func Probes() []Probe {
 		ProbePullRestarted, ProbePullOtherSource, ProbeInstallCovered, ProbeInstallOvertaken,
 		ProbeClockFloor, ProbeConcurrentResolved, ProbeForeignMessage, ProbePeerDown, ProbePeerReturned,
 		ProbeRollback,
+		ProbeTokenNewer, ProbeForwardMoved, ProbeSlotsDropped, ProbeStreamEnded, ProbeStartedEmpty,
+		ProbeConfigurationHanded, ProbeJoined, ProbeExcluded, ProbeStartedOver, ProbeNoMajority,
+		ProbeAdministrationUnknown, ProbeReshardGivenUp,
 	}
 }

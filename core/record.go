@@ -7,27 +7,27 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/consensus"
 	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/view"
 )
 
 // The first byte of a record's key says what it is about.
 const (
-	recordFormat   = 'a' // version of this schema
-	recordLife     = 'l' // life and key of this node
-	recordPledge   = 'p' // the pledged founding
-	recordFounding = 'f' // the founding of the store
-	recordState    = 's' // have, and the highest hybrid time ever seen
-	recordCounters = 'c' // forward counters below this value may have been used
-	recordExecuted = 'x' // + life + place in the window: the counter of a forward that may not run again
-	recordVersion  = 'v' // + key: the current version of a key
+	recordFormat        = 'a' // version of this schema
+	recordLife          = 'l' // life and key of this node
+	recordPledge        = 'p' // the pledged founding
+	recordConfiguration = 'g' // the configuration of the store
+	recordLog           = 'r' // + key: a record of the configuration log
+	recordState         = 's' // have, the slots it is complete for, and the highest hybrid time ever seen
+	recordCounters      = 'c' // forward counters below this value may have been used
+	recordExecuted      = 'x' // + life + place in the window: the counter of a forward that may not run again
+	recordVersion       = 'v' // + key: the current version of a key
 )
 
 const recordSchema = 1
-
-// lifePosition is the log position of a life's first record.
-const lifePosition Position = 1
 
 // record changes durable state: the record joins those of this Step.
 func (m *Machine) record(kind byte, id []byte, value []byte) Position {
@@ -41,15 +41,18 @@ func (m *Machine) record(kind byte, id []byte, value []byte) Position {
 func (m *Machine) recordLife() {
 	m.newborn = false
 	m.record(recordFormat, nil, codec.AppendUint(nil, recordSchema))
-	m.record(recordLife, nil, append(codec.AppendFixed64(nil, uint64(m.founder.Life)), m.founder.Key[:]...))
+	m.bornAt = m.record(recordLife, nil, append(codec.AppendFixed64(nil, uint64(m.founder.Life)), m.founder.Key[:]...))
 }
 
 func (m *Machine) recordPledge(f view.Founding) Position {
 	return m.record(recordPledge, nil, view.AppendFounding(nil, f))
 }
 
-func (m *Machine) recordFounding(f view.Founding) Position {
-	return m.record(recordFounding, nil, view.AppendFounding(nil, f))
+// recordRaft puts the records of the configuration log on record.
+func (m *Machine) recordRaft(records []consensus.Record) {
+	for _, r := range records {
+		m.record(recordLog, r.Key, r.Value)
+	}
 }
 
 // recordState persists have and the clock's floor; without the floor a restart with a slow clock
@@ -59,7 +62,17 @@ func (m *Machine) recordState() {
 		m.change()
 		return
 	}
-	m.record(recordState, nil, causal.AppendVector(codec.AppendUint(nil, uint64(m.clock.Highest())), m.store.Have()))
+	value := codec.AppendUint(nil, uint64(m.clock.Highest()))
+	value = shard.AppendSet(value, &m.based)
+	m.record(recordState, nil, causal.AppendCoverage(value, m.store.Have()))
+}
+
+// recordDropped removes the record of a key that this node gave up.
+func (m *Machine) recordDropped(key string) {
+	m.change()
+	if !m.config.Volatile {
+		m.out.Records = append(m.out.Records, Record{Key: append([]byte{recordVersion}, key...)})
+	}
 }
 
 func (m *Machine) recordVersion(v *store.Version) {
@@ -93,16 +106,27 @@ func (m *Machine) restore(records []Record) error {
 	if m.newborn {
 		return nil
 	}
-	var have causal.Vector
+	last := make(map[string]int, len(records))
 	for i := range records {
-		if err := m.restoreRecord(&records[i], &have); err != nil {
+		last[string(records[i].Key)] = i
+	}
+	var have causal.Coverage
+	var log []consensus.Record
+	for i := range records {
+		if last[string(records[i].Key)] != i || len(records[i].Value) == 0 && len(records[i].Key) > 0 {
+			continue // replaced or removed later
+		}
+		if err := m.restoreRecord(&records[i], &have, &log); err != nil {
 			return err
 		}
 	}
 	m.store.Restored(have)
-	m.claimed = have.Clone()
+	m.claimed, m.claimedAt = have.Clone(), m.position
 	m.counter = m.reserved
-	return m.checkRestored()
+	if err := m.checkRestored(); err != nil || m.restored == nil {
+		return err
+	}
+	return m.openLog(nil, log)
 }
 
 // checkRestored compares what is on record with how this node was started.
@@ -111,9 +135,9 @@ func (m *Machine) checkRestored() error {
 	switch {
 	case m.founder.Life == 0:
 		return fmt.Errorf("%w: no life among them", ErrRecords)
-	case m.founding != nil && !slices.Contains(m.founding.Founders, own):
+	case m.restored != nil && !m.ownAddress(m.restored):
 		return fmt.Errorf("%w: they belong to a member of the store at another address than %s", ErrRecords, m.config.Address)
-	case m.founding == nil && len(m.pledgeOnRecord.Founders) > 0:
+	case m.restored == nil && len(m.pledgeOnRecord.Founders) > 0:
 		// Otherwise the old list could form among the others while this node pledges a new one.
 		addresses := make([]string, len(m.pledgeOnRecord.Founders))
 		for i, f := range m.pledgeOnRecord.Founders {
@@ -129,7 +153,13 @@ func (m *Machine) checkRestored() error {
 	return nil
 }
 
-func (m *Machine) restoreRecord(record *Record, have *causal.Vector) error {
+// ownAddress tells whether a configuration knows this life at its address, or not any more at all.
+func (m *Machine) ownAddress(c *view.Configuration) bool {
+	i := c.MemberOf(m.founder.Life)
+	return i < 0 && c.HasEnded(m.founder.Life) || i >= 0 && c.Members[i].Address == m.config.Address
+}
+
+func (m *Machine) restoreRecord(record *Record, have *causal.Coverage, log *[]consensus.Record) error {
 	if len(record.Key) == 0 {
 		return fmt.Errorf("%w: empty key", ErrRecords)
 	}
@@ -145,12 +175,15 @@ func (m *Machine) restoreRecord(record *Record, have *causal.Vector) error {
 		copy(m.founder.Key[:], r.Raw(len(m.founder.Key)))
 	case recordPledge:
 		m.pledgeOnRecord = view.ReadFounding(&r)
-	case recordFounding:
-		founding := view.ReadFounding(&r)
-		m.founding, m.formedAt = &founding, m.position
+	case recordConfiguration:
+		m.restored, m.adoptedAt = view.ReadConfiguration(&r), m.position
+	case recordLog:
+		*log = append(*log, consensus.Record{Key: record.Key[1:], Value: record.Value})
+		r, id = codec.NewReader(nil), codec.NewReader(nil)
 	case recordState:
 		m.clock.Observe(hlc.Time(r.Uint()))
-		*have = causal.ReadVector(&r, nil)
+		m.based = shard.ReadSet(&r)
+		*have = causal.ReadCoverage(&r)
 	case recordCounters:
 		m.reserved = r.Uint()
 	case recordExecuted:
@@ -174,12 +207,12 @@ func (m *Machine) restoreRecord(record *Record, have *causal.Vector) error {
 // for comparing machines.
 func (m *Machine) AppendState(buf []byte) []byte {
 	buf = codec.AppendFixed64(buf, uint64(m.founder.Life))
-	if m.founding != nil {
-		buf = view.AppendFounding(buf, *m.founding)
+	if m.configuration != nil {
+		buf = view.AppendConfiguration(buf, m.configuration)
 	}
 	buf = codec.AppendUint(buf, uint64(m.position))
 	buf = codec.AppendUint(buf, uint64(m.clock.Highest()))
-	buf = causal.AppendVector(buf, m.store.Have())
+	buf = causal.AppendCoverage(buf, m.store.Have())
 	var versions []*store.Version
 	m.store.Versions(func(v *store.Version) bool {
 		versions = append(versions, v)

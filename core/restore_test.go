@@ -156,7 +156,7 @@ func TestForeignRecords(t *testing.T) {
 		{"a position without records", nil, 5, "0 records"},
 		{"another format", change('a', func(r *core.Record) { r.Value = []byte{9} }), n.durable, "format 9"},
 		{"empty key", append(slices.Clone(good), core.Record{}), n.durable, "empty key"},
-		{"unknown kind", append(slices.Clone(good), core.Record{Key: []byte("?")}), n.durable, "unknown kind"},
+		{"unknown kind", append(slices.Clone(good), core.Record{Key: []byte("?"), Value: []byte{1}}), n.durable, "unknown kind"},
 		{"half a life", change('l', func(r *core.Record) { r.Value = r.Value[:20] }), n.durable, "malformed"},
 		{"half a version", change('v', func(r *core.Record) { r.Value = r.Value[:5] }), n.durable, "malformed"},
 		{"a longer state", change('s', func(r *core.Record) { r.Value = append(r.Value, 0) }), n.durable, "malformed"},

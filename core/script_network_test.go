@@ -116,7 +116,7 @@ func (s *script) cmdChange(d directive) {
 		case *wire.Pull:
 			body.Slots = shard.Set{}
 		case *wire.State:
-			body.Slots = shard.Set{}
+			body.To = nil
 		default:
 			d.fail("cannot change a %s", e.kind)
 		}
@@ -159,6 +159,9 @@ func (s *script) cmdUnsynced(d directive) {
 	n := s.nodes[d.word(0)]
 	s.print("durable up to %d of %d\n", n.durable, len(n.log))
 	for _, send := range n.sends {
+		if kindOf(send.Message.Body) == "raft" && !s.traced["raft"] {
+			continue
+		}
 		s.print("after %d: %s -> %s %s\n", send.After, n.name, send.To, s.describe(send.Message))
 	}
 	for i, r := range n.waiting {

@@ -105,9 +105,10 @@ func (s *script) handlers() map[string]func(directive) {
 
 		"put": s.cmdPut, "get": s.cmdGet, "delete": s.cmdDelete, "count": s.cmdCount, "view": s.cmdView, "shards": s.cmdShards,
 		"node-shard": s.cmdNodeShard, "members": s.cmdMembers, "cancel": s.cmdCancel, "spoil": s.cmdSpoil,
+		"invite": s.cmdInvite, "remove": s.cmdRemove, "add-member": s.cmdAddMember, "reshard": s.cmdReshard, "progress": s.cmdProgress,
 
 		"have": s.cmdHave, "store": s.cmdStore, "equal": s.cmdEqual, "unsynced": s.cmdUnsynced, "waiting": s.cmdWaiting,
-		"token": s.cmdToken, "obstacle": s.cmdObstacle, "probes": s.cmdProbes,
+		"token": s.cmdToken, "obstacle": s.cmdObstacle, "probes": s.cmdProbes, "configuration": s.cmdConfiguration,
 	}
 }
 

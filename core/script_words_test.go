@@ -8,6 +8,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -15,7 +16,7 @@ import (
 )
 
 // hidden are the kinds of messages that are printed only when traced.
-var hidden = map[string]bool{"heartbeat": true, "hello": true, "welcome": true, "pledge": true}
+var hidden = map[string]bool{"heartbeat": true, "hello": true, "welcome": true, "pledge": true, "raft": true}
 
 // describe tells a message in words.
 func (s *script) describe(m *wire.Message) string {
@@ -25,7 +26,8 @@ func (s *script) describe(m *wire.Message) string {
 	case *wire.Welcome:
 		text := fmt.Sprintf("welcome of life %s", s.life(m.From))
 		if b.Formed {
-			text += ", formed " + s.founding(b.Founding)
+			r := codec.NewReader(b.Store)
+			text += ", formed " + s.members(view.ReadConfiguration(&r))
 		}
 		return text
 	case *wire.Pledge:
@@ -42,6 +44,13 @@ func (s *script) describe(m *wire.Message) string {
 		return text
 	case *wire.State:
 		return fmt.Sprintf("state #%d%s", s.transfer(m.To, b.Transfer), describeState(b))
+	case *wire.Enter:
+		return fmt.Sprintf("enter %s instead of %s", b.Address, s.life(b.Instead))
+	case *wire.Configuration:
+		r := codec.NewReader(b.Encoded)
+		return "configuration " + s.members(view.ReadConfiguration(&r))
+	case *wire.Raft:
+		return "raft"
 	case *wire.Forward:
 		return describeForward(b)
 	case *wire.Reply:
@@ -143,8 +152,14 @@ func (s *script) describeAnswer(r core.Response, token string) string {
 	if r.Dot.Seq > 0 {
 		text += " " + r.Dot.String()
 	}
+	if r.Outcome.Result != 0 {
+		text += " (" + r.Outcome.Result.String() + ")"
+	}
 	if r.Status == wire.StatusAnswered {
 		switch {
+		case r.Outcome.Result != 0:
+		case r.Progress.Phase != core.PhaseIdle || r.Progress.ToMove > 0:
+			text += fmt.Sprintf(" %s, %d of %d keys", r.Progress.Phase, r.Progress.Moved, r.Progress.ToMove)
 		case len(r.Members) > 0:
 			text += " " + strings.Join(r.Members, ",")
 		case r.Shard != 0 && r.Count == 0:
@@ -205,6 +220,21 @@ func (s *script) founding(f view.Founding) string {
 		parts[i] = s.life(founder.Life)
 	}
 	return fmt.Sprintf("[%s; %d shards]", strings.Join(parts, " "), f.ShardCount)
+}
+
+// members tells who belongs to a store, with their replica ids and stages, at an epoch.
+func (s *script) members(c *view.Configuration) string {
+	if c == nil {
+		return "unreadable"
+	}
+	parts := make([]string, len(c.Members))
+	for i := range c.Members {
+		parts[i] = c.Members[i].Address
+		if c.Members[i].Life != 0 {
+			parts[i] = s.life(c.Members[i].Life)
+		}
+	}
+	return fmt.Sprintf("[epoch %d: %s; %d shards]", c.Epoch, strings.Join(parts, " "), len(c.Shards))
 }
 
 // clockText prints a hybrid time relative to the start of the script: +1.5s, or +1.5s.2 for the

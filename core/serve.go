@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
@@ -16,6 +17,11 @@ func (m *Machine) request(r *Request) {
 	c := &m.current
 	if status, reason := m.obstacle(); status != 0 {
 		m.answer(c, result{status: status, reason: reason})
+		return
+	}
+	c.slot = shard.SlotOf(c.key)
+	if r.Op.Administers() {
+		m.administer(r)
 		return
 	}
 	if !r.Op.OnKey() {
@@ -33,10 +39,21 @@ func (m *Machine) request(r *Request) {
 		m.answer(c, result{status: wire.StatusBadToken, reason: err.Error()})
 		return
 	}
-	c.shard = m.configuration.Layout.Owner(shard.SlotOf(c.key))
-	if c.shard == m.home.ID {
+	m.route(c)
+}
+
+// route sends a call on a key to where it can be answered in the configuration of now.
+func (m *Machine) route(c *call) {
+	c.shard = m.configuration.Layout.Owner(c.slot)
+	switch {
+	case max(c.epoch, c.context.Epoch) > m.configuration.Epoch:
+		m.park(c, causal.Dot{})
+	case m.serving != nil && m.serving.Slots.Has(c.slot):
 		m.serve(c)
-	} else {
+	case c.request == 0:
+		m.probe(ProbeForwardMoved)
+		m.answer(c, result{status: wire.StatusMoved})
+	default:
 		m.forward(c)
 	}
 }
@@ -44,7 +61,7 @@ func (m *Machine) request(r *Request) {
 // serve runs a call on a key of this shard as soon as everything it depends on is here. Causality
 // across shards needs no more than this check, made by every owner at the time of the read.
 func (m *Machine) serve(c *call) {
-	if missing, waits := m.configuration.FirstMissing(m.home.ID, m.store.Have(), c.context.Vector); waits {
+	if missing, waits := m.configuration.Missing(c.slot, m.store.Have().At(c.slot), c.context.Vector); waits {
 		m.park(c, missing)
 		return
 	}
@@ -73,21 +90,22 @@ func (m *Machine) execute(c *call) {
 // write mints the next dot of this replica for a call. The version is above everything that this
 // node has seen and that the call depends on.
 func (m *Machine) write(c *call, status Status) {
-	dot := causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica) + 1}
+	m.written++
+	dot := causal.Dot{Replica: m.replica, Seq: m.written}
 	floor := max(m.clock.Highest(), c.context.Clock)
 	context := &m.minted
 	context.Epoch, context.Vector = m.configuration.Epoch, append(context.Vector[:0], c.context.Vector...)
 	context.Clock = m.clock.Next(m.wall, c.context.Clock)
-	context.Vector = context.Vector.Raise(dot)
+	context.Vector = m.configuration.Trim(context.Vector.Raise(dot), context.Epoch)
 	if context.Clock.Millis() > m.wall && context.Clock == floor+1 {
 		m.probe(ProbeClockFloor)
 	}
 	v := &store.Version{Key: c.key, Dot: dot, Context: causal.Pack(*context), Value: c.value, Deleted: c.op == wire.OpDelete}
 	position := m.change()
-	m.store.Apply(v, uint64(position))
+	m.store.Cover(&m.serving.Slots, dot.Seq-1, dot)
+	m.store.Offer(v, uint64(position))
 	m.recordVersion(v)
 	m.recordState()
-	m.covered(dot, position)
 	m.spread(v, position)
 	accepted := Accepted{Dot: dot, Life: m.founder.Life, Request: c.request}
 	if c.request == 0 {
@@ -98,12 +116,11 @@ func (m *Machine) write(c *call, status Status) {
 	m.wake(m.replica)
 }
 
-// park makes a call wait for a write that is not here, and goes to get it. A read may be answered by
-// a sibling in the meantime.
+// park makes a call wait for a write that is not here, or for a newer configuration if missing is
+// zero, and goes to get it. A read may be answered by a sibling in the meantime.
 func (m *Machine) park(c *call, missing causal.Dot) {
-	if missing.Replica == m.replica { // the token proves it: tokens cannot be forged
-		m.rollback(missing) // answers what waited already
-		if c == &m.current {
+	if m.ownWrite(missing) { // the token proves it: tokens cannot be forged
+		if c == &m.current { // else it is answered already
 			m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
 		}
 		return
@@ -115,40 +132,55 @@ func (m *Machine) park(c *call, missing causal.Dot) {
 	again := c != &m.current
 	if again {
 		m.probe(ProbeParkedTwice)
-	} else if c = m.keep(c, m.config.DependencyWait, m.config.RetryInterval); c == nil {
+	}
+	if c = m.keep(c, callParked, m.config.DependencyWait, m.config.RetryInterval); c == nil {
 		return
 	}
 	c.missing = missing
-	m.waitListOf(missing.Replica).calls.Push(c)
-	m.pull(missing, -1)
+	if missing == (causal.Dot{}) {
+		m.probe(ProbeTokenNewer)
+		m.ahead = append(m.ahead, c)
+		m.behind()
+	} else {
+		m.waitListOf(missing.Replica).calls.Push(c)
+		m.pull(missing, c.slot, -1)
+	}
 	if again {
 		return
 	}
 	m.probe(ProbeParked)
 	if c.request == 0 {
 		m.probe(ProbeForwardWaiting)
-		m.send(c.from, 0, &wire.Reply{Counter: c.counter, Status: wire.StatusWaiting})
+		m.replyTo(c, &wire.Reply{Counter: c.counter, Status: wire.StatusWaiting}, 0)
 	}
-	m.proxy(c)
+	if missing != (causal.Dot{}) {
+		m.proxy(c)
+	}
 }
 
 // wake runs the calls that waited for writes of a replica that are here now.
 func (m *Machine) wake(replica causal.ReplicaID) {
 	list := m.waitListOf(replica)
-	for len(list.calls.Items()) > 0 {
-		c := list.calls.Items()[0]
-		if !m.store.Have().Covers(c.missing) {
-			return
+	if len(m.store.Have()) == 1 { // almost always: the lowest number comes first
+		for len(list.calls.Items()) > 0 && m.store.Have().At(list.calls.Items()[0].slot).Covers(list.calls.Items()[0].missing) {
+			c := list.calls.Items()[0]
+			list.calls.Remove(0)
+			m.serve(c)
 		}
-		list.calls.Remove(0)
-		m.serve(c)
+		return
+	}
+	for _, c := range slices.Clone(list.calls.Items()) {
+		if c.place >= 0 && c.missing.Replica == replica && m.store.Have().At(c.slot).Covers(c.missing) {
+			m.unpark(c)
+			m.serve(c)
+		}
 	}
 }
 
 // question answers what does not concern a key.
 func (m *Machine) question(c *call, id shard.ID) {
 	r := result{status: wire.StatusAnswered}
-	response := Response{ID: c.request, Status: r.status, After: m.formedAt}
+	response := Response{ID: c.request, Status: r.status, After: m.adoptedAt}
 	members := m.configuration.Members
 	switch c.op {
 	case wire.OpView:
@@ -161,8 +193,12 @@ func (m *Machine) question(c *call, id shard.ID) {
 		for i := range m.configuration.Shards {
 			response.Members = append(response.Members, m.configuration.Shards[i].ID.String())
 		}
+	case wire.OpProgress:
+		response.Progress = m.progressOfReshard()
 	case wire.OpNodeShard:
-		response.Shard = m.home.ID
+		if response.Shard = members[m.self].Shard; response.Shard == 0 {
+			response.Status = wire.StatusNoShard
+		}
 	case wire.OpShardMembers, wire.OpKeyCount:
 		asked := m.configuration.Shard(id)
 		switch {
@@ -173,7 +209,7 @@ func (m *Machine) question(c *call, id shard.ID) {
 				response.Members = append(response.Members, members[i].Address)
 			}
 		case asked == m.home:
-			response.Count, response.After = m.store.Live(), m.latest()
+			response.Count, response.After = m.store.LiveIn(&asked.Slots), m.latest()
 		default:
 			c.shard = id
 			m.forward(c)

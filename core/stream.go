@@ -5,14 +5,17 @@ import (
 	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// stream is what arrived of one sibling's stream and waits: for what comes before it, or for writes
-// of other replicas that it follows.
+// stream is what arrived of the stream of another replica and waits: for what comes before it, or for
+// writes of other replicas that it follows.
 type stream struct {
 	replica causal.ReplicaID
+	life    view.LifeID
 	held    []*wire.Batch // by their beginnings
 	count   int           // writes held
 	size    int           // bytes of their keys and values
@@ -34,60 +37,117 @@ func (m *Machine) streamOf(replica causal.ReplicaID) *stream {
 	return nil
 }
 
-// spread sends an own write to the siblings that are up; the others catch up when they return.
+// spread sends an own write to those who hold its slots and are up; the others catch up when they
+// return. One that holds some of the slots only is told of every write, or its stream would have gaps.
 func (m *Machine) spread(v *store.Version, position Position) {
-	var b *wire.Batch
-	for _, member := range m.siblings {
-		if !m.detector.Up(member) {
+	slot := shard.SlotOf(v.Key)
+	var whole *wire.Batch
+	for i := range m.audience {
+		a := &m.audience[i]
+		if !m.detector.Up(a.member) {
 			continue
 		}
-		if b == nil {
-			b = &wire.Batch{Replica: m.replica, From: v.Dot.Seq - 1, To: v.Dot.Seq, Slots: m.home.Slots, Writes: []store.Version{*v}}
+		b := whole
+		if b == nil || b.Slots != a.slots {
+			b = &wire.Batch{Replica: m.replica, From: v.Dot.Seq - 1, To: v.Dot.Seq, Slots: a.slots}
+			if a.slots.Has(slot) {
+				b.Writes = []store.Version{*v}
+			}
+			whole = b
 		}
-		m.send(member, position, b)
+		m.send(a.member, position, b)
 	}
 }
 
-// receiveBatch takes a piece of a sibling's stream. When something before it is missing, the state
-// that it belongs to is pulled: the stream does not repeat itself.
+// receiveBatch takes a piece of a stream. When something before it is missing, the state that it
+// belongs to is pulled: the stream does not repeat itself.
 func (m *Machine) receiveBatch(from int, b *wire.Batch) {
 	s := m.streamOf(b.Replica)
-	if s == nil || m.configuration.Members[from].Replica != b.Replica {
+	if s == nil || m.configuration.Members[from].Life != s.life {
 		m.probe(ProbeForeignMessage)
 		return
 	}
-	if !b.Slots.Contains(&m.home.Slots) {
-		m.probe(ProbeSlotSet) // it says nothing about the other slots, so have may not grow by it
-		return
+	if !m.growing.Contains(&b.Slots) { // some of it is for slots that are given up here
+		cut := *b
+		cut.Slots = b.Slots.Intersect(&m.growing)
+		b = &cut
 	}
-	if m.store.Have().Get(b.Replica) >= b.To {
+	place := m.progress(b)
+	switch {
+	case place == elsewhere:
+		m.probe(ProbeSlotSet) // it says nothing about the slots here, so have may not grow by it
+		return
+	case place == behind:
 		m.probe(ProbeStreamRepeated)
 		return
-	}
-	if s.count+len(b.Writes) > m.config.MaxBuffered || s.size > m.config.MaxBufferedSize {
+	case s.count+len(b.Writes) > m.config.MaxBuffered || s.size > m.config.MaxBufferedSize:
 		m.probe(ProbeStreamOverflow)
-		m.pull(causal.Dot{Replica: b.Replica, Seq: b.To}, from)
+		m.pullBatch(b, from)
 		return
 	}
-	place, _ := slices.BinarySearchFunc(s.held, b.From, func(h *wire.Batch, start uint64) int {
+	at, _ := slices.BinarySearchFunc(s.held, b.From, func(h *wire.Batch, start uint64) int {
 		return cmp.Compare(h.From, start)
 	})
-	if place < len(s.held) && s.held[place].From == b.From && s.held[place].To >= b.To {
+	if at < len(s.held) && s.held[at].From == b.From && s.held[at].To >= b.To && s.held[at].Slots.Contains(&b.Slots) {
 		m.probe(ProbeStreamRepeated)
 		return
 	}
-	s.held = slices.Insert(s.held, place, b)
+	s.held = slices.Insert(s.held, at, b)
 	s.count += len(b.Writes)
 	s.size += sizeOf(b)
 	m.drain()
 	switch {
 	case len(s.held) == 0:
-	case s.held[0].From > m.store.Have().Get(b.Replica):
+	case m.progress(s.held[0]) == beyond:
 		m.probe(ProbeStreamGap)
-		m.pull(causal.Dot{Replica: b.Replica, Seq: s.held[0].From}, from)
+		m.pullBatch(s.held[0], from)
 	default:
 		m.probe(ProbeStreamHeld)
 	}
+}
+
+// pullBatch goes to get what comes before a batch at the slots that lack it, and the batch itself.
+func (m *Machine) pullBatch(b *wire.Batch, from int) {
+	for i := range m.store.Have() {
+		p := &m.store.Have()[i]
+		common := p.Slots.Intersect(&b.Slots)
+		if p.Vector.Get(b.Replica) < b.To && common.Intersects(&m.based) {
+			slot, _ := common.First()
+			m.pull(causal.Dot{Replica: b.Replica, Seq: max(b.From, 1)}, slot, from)
+			return
+		}
+	}
+}
+
+// progress says where a batch belongs, seen from what is here.
+type progress uint8
+
+const (
+	elsewhere progress = iota // it is about other slots
+	behind                    // everything in it is here
+	beyond                    // something is missing before it
+	next                      // somewhere it is what comes next
+)
+
+// progress compares a batch with what is here. Slots that wait for their first whole copy miss
+// nothing in particular: whatever a stream would have brought, the copy brings.
+func (m *Machine) progress(b *wire.Batch) progress {
+	place := elsewhere
+	for i := range m.store.Have() {
+		p := &m.store.Have()[i]
+		if !p.Slots.Intersects(&b.Slots) {
+			continue
+		}
+		switch have := p.Vector.Get(b.Replica); {
+		case have >= b.To:
+			place = max(place, behind)
+		case have >= b.From:
+			return next
+		case p.Slots.Intersects(&m.based):
+			place = max(place, beyond)
+		}
+	}
+	return place
 }
 
 // drain applies what the streams hold as far as what comes before it is here. A write of one stream
@@ -101,51 +161,68 @@ func (m *Machine) drain() {
 	}
 }
 
-func (m *Machine) drainStream(s *stream) (progress bool) {
-	before := m.store.Have().Get(s.replica)
-	for len(s.held) > 0 && s.held[0].From <= m.store.Have().Get(s.replica) && m.applyBatch(s.held[0]) {
-		s.count -= len(s.held[0].Writes)
-		s.size -= sizeOf(s.held[0])
+func (m *Machine) drainStream(s *stream) (moved bool) {
+	for len(s.held) > 0 {
+		b := s.held[0]
+		place := m.progress(b)
+		if place == beyond {
+			break
+		}
+		if place == next {
+			done, changed := m.applyBatch(b)
+			moved = moved || changed
+			if !done {
+				break
+			}
+		}
+		s.count -= len(b.Writes)
+		s.size -= sizeOf(b)
 		s.held[0] = nil
 		s.held = s.held[1:]
 	}
-	after := m.store.Have().Get(s.replica)
-	if after == before {
-		return false
+	if moved {
+		m.recordState()
+		m.wake(s.replica)
 	}
-	m.recordState()
-	m.covered(causal.Dot{Replica: s.replica, Seq: after}, m.change())
-	m.wake(s.replica)
-	return true
+	return moved
 }
 
-// applyBatch applies the writes of a batch until one has to wait; it tells whether none has to.
-func (m *Machine) applyBatch(b *wire.Batch) bool {
+// applyBatch applies the writes of a batch until one has to wait; done tells that none has to.
+func (m *Machine) applyBatch(b *wire.Batch) (done, changed bool) {
+	from := b.From
 	for i := range b.Writes {
 		v := &b.Writes[i]
-		if m.store.Have().Covers(v.Dot) {
-			continue
+		slot := shard.SlotOf(v.Key)
+		have := m.store.Have().At(slot)
+		if held := have.Get(b.Replica); held >= v.Dot.Seq || held < b.From || !b.Slots.Has(slot) {
+			continue // here already, or part of what is copied
+		}
+		if v.Context.Epoch() > m.configuration.Epoch {
+			return false, changed // whoever answers with it must know what had retired by then
 		}
 		for dot := range v.Context.Dots {
-			if dot.Replica == b.Replica || m.configuration.ShardOf(dot.Replica) != m.home.ID || m.store.Have().Covers(dot) {
-				continue
+			if dot.Replica != b.Replica && m.configuration.Need(slot, dot) > have.Get(dot.Replica) {
+				m.ownWrite(dot)
+				return false, changed
 			}
-			if dot.Replica == m.replica {
-				m.rollback(dot)
-			}
-			return false
 		}
+		to := causal.Dot{Replica: b.Replica, Seq: v.Dot.Seq}
+		changed = m.store.Cover(&b.Slots, from, to) || changed
+		from = to.Seq
 		m.apply(v)
 	}
-	m.store.Cover(causal.Dot{Replica: b.Replica, Seq: b.To})
-	return true
+	changed = m.store.Cover(&b.Slots, from, causal.Dot{Replica: b.Replica, Seq: b.To}) || changed
+	if changed {
+		m.change()
+	}
+	return true, changed
 }
 
 // apply takes a write of a sibling into the store.
 func (m *Machine) apply(v *store.Version) {
 	m.clock.Observe(v.Clock())
 	position := m.change()
-	switch m.store.Apply(v, uint64(position)) {
+	switch m.store.Offer(v, uint64(position)) {
 	case store.Stored:
 		m.recordVersion(v)
 	case store.Loser:

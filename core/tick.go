@@ -14,20 +14,30 @@ import (
 func (m *Machine) tick() {
 	if m.former == nil && m.configuration == nil { // the first Step of a boot
 		m.nextBeat = m.mono
-		if m.founding != nil {
-			m.join(*m.founding)
+		if m.restored != nil {
+			m.adopt(m.restored)
 		} else {
 			m.former = forming.New(m.founder, m.config.View, m.config.ShardCount, m.pledgeOnRecord)
 		}
 	}
 	if m.configuration != nil {
+		m.raft.Tick(m.mono)
 		m.detect()
 	}
 	if m.mono >= m.nextBeat {
 		m.beat()
 	}
-	m.expireCopy()
+	if m.configuration == nil {
+		return
+	}
+	m.expireCopies()
 	m.expireCalls()
+	if m.awaited && m.mono >= m.nextReport {
+		m.report()
+	}
+	if len(m.petitions) > 0 {
+		m.pursue()
+	}
 }
 
 // detect looks for members that fell silent. A node that was paused itself has heard nobody: it
@@ -42,7 +52,7 @@ func (m *Machine) detect() {
 		m.log("%s is down: silent for more than %v", m.configuration.Members[member].Address, m.config.SuspectAfter)
 	}
 	for _, member := range m.expired {
-		m.lost(member)
+		m.lost(m.configuration.Members[member].Life)
 	}
 }
 
@@ -54,13 +64,22 @@ func (m *Machine) beat() {
 		m.ask()
 		return
 	}
-	// The vector is durable already, so that the beat itself need not wait for the disk.
-	b := &wire.Heartbeat{Have: m.claimed.Clone()}
+	// The coverage is durable already, so that the beat itself need not wait for the disk.
+	b := &wire.Heartbeat{Have: m.claimed.Clone(), Copied: m.copied, ToCopy: m.toCopy}
+	alone := len(m.configuration.Members) > 1
 	for i := range m.configuration.Members {
-		if i != m.self {
+		if i != m.self && m.configuration.Members[i].Life != 0 {
 			m.send(i, 0, b)
+			alone = alone && !m.detector.Up(i)
 		}
 	}
+	if alone {
+		m.hail()
+	}
+	m.learn()
+	m.report()
+	m.reconcile()
+	m.watchReshard()
 }
 
 // heartbeat takes what a peer says it holds. Two beats in a row that name the same missing write
@@ -68,77 +87,112 @@ func (m *Machine) beat() {
 func (m *Machine) heartbeat(from int, b *wire.Heartbeat) {
 	p := &m.peers[from]
 	p.lastHave, p.have = p.have, b.Have
-	if m.configuration.Members[from].Shard != m.home.ID {
-		return
-	}
+	p.copied, p.toCopy = b.Copied, b.ToCopy
 	if m.rolledBack(b.Have) {
 		return
 	}
-	if missing, ok := m.configuration.FirstMissing(m.home.ID, m.store.Have(), p.lastHave); ok && p.have.Covers(missing) {
-		m.pull(missing, from)
+	for i := range p.lastHave {
+		theirs := &p.lastHave[i]
+		for j := range m.store.Have() {
+			ours := &m.store.Have()[j]
+			common := ours.Slots.Intersect(&theirs.Slots)
+			common = common.Intersect(&m.growing)
+			slot, ok := common.First()
+			if !ok {
+				continue
+			}
+			if missing, ok := m.configuration.Missing(slot, ours.Vector, theirs.Vector); ok && p.have.At(slot).Covers(missing) {
+				m.pull(missing, slot, from)
+				return
+			}
+		}
 	}
 }
 
-// rolledBack tells whether a vector proves that this node has forgotten writes of its own; if so,
+// rolledBack tells whether a coverage proves that this node has forgotten writes of its own; if so,
 // it stops serving.
-func (m *Machine) rolledBack(told causal.Vector) bool {
-	own := causal.Dot{Replica: m.replica, Seq: told.Get(m.replica)}
-	if m.store.Have().Covers(own) {
+func (m *Machine) rolledBack(told causal.Coverage) bool {
+	for i := range told {
+		if m.ownWrite(causal.Dot{Replica: m.replica, Seq: told[i].Vector.Get(m.replica)}) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownWrite tells whether a dot that others know is one that this node should have made and knows
+// nothing of; if so, it stops serving.
+func (m *Machine) ownWrite(known causal.Dot) bool {
+	if known.Replica != m.replica || known.Seq <= m.written {
 		return false
 	}
-	m.rollback(own)
+	m.rollback(known)
 	return true
 }
 
-// rollback stops a node whose disk lost writes that it had called durable: its next write would
-// reuse the name of one that others have.
+// rollback gives up the life of a node whose disk lost writes that it had called durable: its next
+// write would reuse the name of one that others have. The step ends first, without serving anything.
 func (m *Machine) rollback(known causal.Dot) {
 	if m.refusal != "" {
 		return
 	}
 	m.probe(ProbeRollback)
-	own := causal.Dot{Replica: m.replica, Seq: m.store.Have().Get(m.replica)}
+	own := causal.Dot{Replica: m.replica, Seq: m.written}
 	m.refusal = fmt.Sprintf("The disk of %s lost writes that it had called durable: its last one is %v, others have %v; "+
-		"it must not write again: use one of the other nodes", m.founder.Address, own, known)
+		"it returns with an empty memory: try again", m.founder.Address, own, known)
+	if known == (causal.Dot{}) {
+		m.refusal = fmt.Sprintf("The disk of %s lost entries of the configuration log that it had called durable; "+
+			"it returns with an empty memory: try again", m.founder.Address)
+	}
 	m.log("%s", m.refusal)
 	for _, c := range slices.Clone(m.timers.Items()) {
-		if c.shard == m.home.ID && c.timer >= 0 {
+		if c.state == callParked && c.timer >= 0 {
 			m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
 		}
 	}
 }
 
-// claim is a growth of have that is not durable yet.
-type claim struct {
-	position Position
-	dot      causal.Dot
-}
-
-// covered notes that have grew to dot at a log position.
-func (m *Machine) covered(dot causal.Dot, position Position) {
-	m.claims = append(m.claims, claim{position: position, dot: dot})
-}
-
-// claimDurable moves the claims that have become durable into the vector that heartbeats tell.
+// claimDurable lets heartbeats and pulls tell what has become durable: the state of now, if all of it
+// is, else the last one that was set aside for this.
 func (m *Machine) claimDurable() {
-	done := 0
-	for done < len(m.claims) && m.claims[done].position <= m.durable {
-		m.claimed = m.claimed.Raise(m.claims[done].dot)
-		done++
+	if m.pendingAt != 0 && m.pendingAt <= m.durable {
+		m.claimed, m.pending = m.pending, m.claimed
+		m.claimedAt, m.pendingAt = m.pendingAt, 0
 	}
-	if done > 0 {
-		m.claims = append(m.claims[:0], m.claims[done:]...)
+	switch {
+	case m.claimedAt == m.position:
+	case m.position <= m.durable:
+		m.claimed = m.store.Have().CopyInto(m.claimed)
+		m.claimedAt, m.pendingAt = m.position, 0
+	case m.pendingAt == 0:
+		m.pending = m.store.Have().CopyInto(m.pending)
+		m.pendingAt = m.position
 	}
 }
 
 // nextWake is when the machine must be stepped again.
 func (m *Machine) nextWake() time.Duration {
 	next := m.nextBeat
+	if m.raft != nil {
+		next = min(next, m.raft.Due())
+		if m.awaited {
+			next = min(next, m.nextReport)
+		}
+		for _, p := range m.petitions {
+			if !p.decided {
+				next = min(next, p.due)
+			}
+			next = min(next, max(p.deadline, m.mono+m.config.HeartbeatInterval/4))
+		}
+	}
 	if items := m.timers.Items(); len(items) > 0 {
 		next = min(next, items[0].due)
 	}
-	if m.copy != nil {
-		next = min(next, m.copy.due)
+	if m.repair != nil {
+		next = min(next, m.repair.due)
+	}
+	if m.full != nil {
+		next = min(next, m.full.due)
 	}
 	return next
 }

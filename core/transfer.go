@@ -4,22 +4,27 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// transfer is the copy under way: state and vector of one source in one of its boots, staged until
+// transfer is a copy under way: state and coverage of one source in one of its boots, staged until
 // it is whole. A copy of two sources, or half of one, would claim writes that it has not got.
 type transfer struct {
 	id     uint64
+	full   bool // of everything, also of what retired replicas wrote; else of what is missing here
 	source int
-	want   causal.Dot // why it was begun
+	slots  shard.Set
+	want   causal.Dot // why it was begun; zero for a full one
+	at     shard.Slot // where
 	due    time.Duration
 	asked  int           // times that the next part was asked for
 	have   causal.Vector // what the source need not send: durable, or the pull would have to wait for the disk
 	boot   uint64
 	cursor uint64
-	to     causal.Vector
+	to     causal.Coverage
 	staged []store.Version
 }
 
@@ -27,89 +32,139 @@ type transfer struct {
 // any, so that a copy makes progress over a link that is slower than the retry interval.
 const maxAsked = 4
 
-// pull begins a copy from a sibling, to get a write that is missing: from preferred, if that is not
-// -1; else from one that told that it has it, or its origin, or any. One copy goes on at a time: what
-// still misses something when it ends asks again.
-func (m *Machine) pull(missing causal.Dot, preferred int) {
-	if m.copy != nil {
+// pull begins a copy to get a write that is missing in a slot: from preferred, if that is not -1;
+// else from one that told that it has it, or its origin, or any. One such copy goes on at a time:
+// what still misses something when it ends asks again.
+func (m *Machine) pull(missing causal.Dot, slot shard.Slot, preferred int) {
+	if m.repair != nil || !m.based.Has(slot) || !m.growing.Has(slot) {
+		return // a slot that is new here gets a full copy, one that is given up nothing more
+	}
+	source := m.siblingAt(preferred, slot)
+	if source == nil {
+		source = m.sourceFor(missing, slot)
+	}
+	if source == nil {
 		return
 	}
-	source := preferred
-	if source < 0 {
-		source = m.sourceFor(missing)
-	}
-	if source < 0 {
-		return
-	}
-	m.copies++
-	m.copy = &transfer{id: m.copies, source: source, want: missing, have: m.claimed.Clone()}
-	m.pullPart()
-}
-
-// sourceFor picks a sibling that is up; -1 when there is none. Each copy begins its search at
-// another one, so that a bad choice is not made again and again.
-func (m *Machine) sourceFor(missing causal.Dot) int {
-	source := -1
-	for i := range m.siblings {
-		member := m.siblings[(i+int(m.copies%uint64(len(m.siblings))))%len(m.siblings)]
-		switch {
-		case !m.detector.Up(member):
-		case m.peers[member].have.Covers(missing):
-			return member
-		case source < 0 || m.configuration.Members[member].Replica == missing.Replica:
-			source = member
+	t := &transfer{source: source.member, want: missing, at: slot}
+	for i := range m.store.Have() {
+		if p := &m.store.Have()[i]; p.Slots.Has(slot) {
+			t.slots = p.Slots.Intersect(&source.slots)
 		}
 	}
-	return source
+	t.have = m.claimed.Least(&t.slots)
+	m.repair = t
+	m.begin(t)
 }
 
-// pullPart asks for the next part of the copy under way.
-func (m *Machine) pullPart() {
-	t := m.copy
+// begin asks for the first part of a copy.
+func (m *Machine) begin(t *transfer) {
+	m.copies++
+	t.id = m.copies
+	m.pullPart(t)
+}
+
+// siblingAt is the source that a member is for a slot, nil if it is none.
+func (m *Machine) siblingAt(member int, slot shard.Slot) *sibling {
+	for i := range m.sources {
+		if s := &m.sources[i]; s.member == member && s.slots.Has(slot) {
+			return s
+		}
+	}
+	return nil
+}
+
+// sourceFor picks a source that is up; nil when there is none. Each copy begins its search at
+// another one, so that a bad choice is not made again and again.
+func (m *Machine) sourceFor(missing causal.Dot, slot shard.Slot) *sibling {
+	var found *sibling
+	for i := range m.sources {
+		s := &m.sources[(i+int(m.copies%uint64(len(m.sources))))%len(m.sources)]
+		switch {
+		case !m.detector.Up(s.member) || !s.slots.Has(slot):
+		case m.peers[s.member].have.At(slot).Covers(missing):
+			return s
+		case found == nil || m.writes(s.member, missing.Replica):
+			found = s
+		}
+	}
+	return found
+}
+
+// writes tells whether a replica id is one of a member.
+func (m *Machine) writes(member int, replica causal.ReplicaID) bool {
+	a := m.configuration.Assignment(replica)
+	return a != nil && a.Life == m.configuration.Members[member].Life
+}
+
+// pullPart asks for the next part of a copy under way.
+func (m *Machine) pullPart(t *transfer) {
 	t.asked++
 	t.due = m.mono + m.config.RetryInterval
-	m.send(t.source, 0, &wire.Pull{Transfer: t.id, Slots: m.home.Slots, Have: t.have, Boot: t.boot, Cursor: t.cursor})
+	m.send(t.source, 0, &wire.Pull{
+		Transfer: t.id, Full: t.full, Slots: t.slots, Have: t.have, Boot: t.boot, Cursor: t.cursor,
+	})
 }
 
-// expireCopy asks again for a part that does not come, and after a while looks for another source.
-func (m *Machine) expireCopy() {
-	t := m.copy
-	if t == nil || m.mono < t.due {
-		return
+// expireCopies asks again for parts that do not come, and after a while looks for other sources.
+func (m *Machine) expireCopies() {
+	if t := m.repair; t != nil && m.mono >= t.due {
+		switch {
+		case m.detector.Up(t.source) && t.asked < maxAsked:
+			m.pullPart(t)
+		default:
+			m.repair = nil
+			if m.store.Have().At(t.at).Covers(t.want) {
+				break
+			}
+			if source := m.sourceFor(t.want, t.at); source != nil && source.member != t.source {
+				m.probe(ProbePullOtherSource)
+			}
+			m.pull(t.want, t.at, -1)
+		}
 	}
-	if m.detector.Up(t.source) && t.asked < maxAsked {
-		m.pullPart()
-		return
+	if t := m.full; t != nil && m.mono >= t.due {
+		if m.detector.Up(t.source) && t.asked < maxAsked {
+			m.pullPart(t)
+			return
+		}
+		m.full = nil
+		m.unanswered++
+		m.learn()
 	}
-	m.copy = nil
-	if m.store.Have().Covers(t.want) {
-		return
-	}
-	if source := m.sourceFor(t.want); source >= 0 && source != t.source {
-		m.probe(ProbePullOtherSource)
-	}
-	m.pull(t.want, -1)
 }
 
 // answerPull sends one part of a copy. It keeps no memory of the requester: the cursor says where
-// to go on, and a cursor of an earlier boot starts the copy anew.
-func (m *Machine) answerPull(from int, p *wire.Pull) {
-	if p.Slots != m.home.Slots {
+// to go on, and a cursor of an earlier boot starts the copy anew. Between nodes of different epochs
+// the one may have retired a replica that the other one asks about, so they agree on the epoch first.
+func (m *Machine) answerPull(from int, epoch uint64, p *wire.Pull) {
+	held := m.store.Have().Slots()
+	if epoch != m.configuration.Epoch || p.Slots.IsEmpty() || !held.Contains(&p.Slots) || p.Full && !m.based.Contains(&p.Slots) {
 		m.probe(ProbeSlotSet)
 		return
 	}
-	state := &wire.State{Transfer: p.Transfer, Asked: p.Cursor, Boot: m.boot, Slots: m.home.Slots}
+	request := store.Request{Slots: p.Slots, Have: p.Have}
+	if !p.Full {
+		request.Gone = m.gone
+	}
+	state := &wire.State{Transfer: p.Transfer, Asked: p.Cursor, Boot: m.boot}
 	cursor := p.Cursor
 	if p.Boot != m.boot || cursor == 0 {
 		state.First = true
-		state.To = m.store.Have().Clone()
-		cursor = m.store.Since(p.Have)
+		state.To = m.store.Have().Within(&p.Slots)
+		state.Keys = m.store.LiveIn(&p.Slots)
+		cursor = m.store.Since(&request)
 		if p.Cursor != 0 {
 			m.probe(ProbePullRestarted)
 		}
 	}
-	state.Versions, state.Cursor, state.Last = m.store.Part(cursor, p.Have, m.config.ChunkBytes)
+	state.Versions, state.Cursor, state.Last = m.store.Part(cursor, &request, m.config.ChunkBytes)
 	m.send(from, m.latest(), state)
+}
+
+// gone tells whether a replica id has retired: whoever holds one of its slots has all that it wrote there.
+func (m *Machine) gone(replica causal.ReplicaID) bool {
+	return m.configuration.Assignment(replica) == nil
 }
 
 // latest is the position of all state up to now, that of this Step included.
@@ -120,27 +175,41 @@ func (m *Machine) latest() Position {
 	return m.position
 }
 
-// receiveState takes one part of the copy under way, and installs the copy when it is whole.
-func (m *Machine) receiveState(from int, s *wire.State) {
-	t := m.copy
+// receiveState takes one part of a copy under way, and installs the copy when it is whole.
+func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
+	t := m.repair
+	if t == nil || t.id != s.Transfer {
+		t = m.full
+	}
 	switch {
-	case t == nil || t.source != from || t.id != s.Transfer || t.cursor != s.Asked:
+	case t == nil || t.source != from || t.id != s.Transfer || t.cursor != s.Asked || epoch != m.configuration.Epoch:
 		return // late, or repeated
-	case !s.Slots.Contains(&m.home.Slots):
-		m.probe(ProbeSlotSet)
-		return
 	case s.First:
-		t.boot, t.to, t.staged = s.Boot, s.To, nil
+		if told := s.To.Slots(); !told.Contains(&t.slots) {
+			m.probe(ProbeSlotSet) // it says nothing about some of the slots, which may not count as copied
+			return
+		}
+		t.boot, t.to, t.staged = s.Boot, s.To.Within(&t.slots), nil
+		if t.full {
+			m.toCopy += s.Keys
+		}
 	case s.Boot != t.boot:
 		return
 	}
 	t.staged = append(t.staged, s.Versions...)
+	if t.full {
+		m.copied += uint64(len(s.Versions))
+	}
 	t.cursor, t.asked = s.Cursor, 0
 	if !s.Last {
-		m.pullPart()
+		m.pullPart(t)
 		return
 	}
-	m.copy = nil
+	if t.full {
+		m.full = nil
+	} else {
+		m.repair = nil
+	}
 	m.install(t)
 }
 
@@ -150,13 +219,12 @@ func (m *Machine) install(t *transfer) {
 		return
 	}
 	for i := range t.staged { // versions beyond the vector are a proof, too
-		if dot := t.staged[i].Dot; dot.Replica == m.replica && !m.store.Have().Covers(dot) {
-			m.rollback(dot)
+		if m.ownWrite(t.staged[i].Dot) {
 			return
 		}
 	}
-	before := m.store.Have().Clone()
-	if before.CoversAll(t.to) && len(t.staged) == 0 {
+	had := m.store.Have().At(t.at).Covers(t.want)
+	if m.store.Have().CoversAll(t.to) && len(t.staged) == 0 && !t.full {
 		return
 	}
 	position := m.change()
@@ -165,7 +233,11 @@ func (m *Machine) install(t *transfer) {
 		m.clock.Observe(t.staged[i].Clock())
 		wanted = wanted || t.staged[i].Dot == t.want
 	}
-	n := m.store.Install(t.staged, t.to, uint64(position), m.recordVersion)
+	m.nextReport = m.mono
+	if t.full {
+		m.based = m.based.Union(&t.slots)
+	}
+	n := m.store.Install(t.staged, t.to, m.gone, t.full, uint64(position), m.recordVersion)
 	m.recordState()
 	if n.Skipped > 0 {
 		m.probe(ProbeInstallCovered)
@@ -173,16 +245,86 @@ func (m *Machine) install(t *transfer) {
 	if n.Overtook > 0 {
 		m.probe(ProbeInstallOvertaken)
 	}
-	if !wanted && t.to.Covers(t.want) && !before.Covers(t.want) {
+	if !t.full && !wanted && !had && t.to.At(t.at).Covers(t.want) {
 		m.probe(ProbePullOverwritten)
 	}
-	for _, dot := range t.to {
-		if !before.Covers(dot) {
-			m.covered(dot, position)
+	m.drain()
+	for _, list := range m.parked {
+		m.wake(list.replica)
+	}
+	m.learn()
+}
+
+// learn goes on with what this node has to get before it may serve: a full copy of the slots that
+// are new here, then what closed replicas wrote last.
+func (m *Machine) learn() {
+	if m.full == nil {
+		m.copyNew()
+	}
+	if m.repair != nil {
+		return
+	}
+	if missing, slot, ok := m.unfinished(); ok {
+		m.pull(missing, slot, -1)
+	}
+}
+
+// copyNew begins a full copy of slots that are new here: from an owner, or if nobody serves a slot
+// from anybody who holds it.
+func (m *Machine) copyNew() {
+	held := m.store.Have().Slots()
+	fresh := held.Minus(&m.based)
+	fresh = fresh.Intersect(&m.growing)
+	if fresh.IsEmpty() {
+		return
+	}
+	orphans := fresh
+	for i := range m.configuration.Assignments {
+		if a := &m.configuration.Assignments[i]; a.Stage == view.Serving {
+			orphans = orphans.Minus(&a.Slots)
 		}
 	}
-	m.drain()
-	for i := range m.parked {
-		m.wake(m.parked[i].replica)
+	for i := range m.sources {
+		s := &m.sources[(i+int(m.copies%uint64(len(m.sources))))%len(m.sources)]
+		slots := s.serves.Intersect(&fresh)
+		if slots.IsEmpty() && m.unanswered < len(m.sources) {
+			slots = s.slots.Intersect(&orphans)
+		}
+		if !slots.IsEmpty() && m.detector.Up(s.member) {
+			m.full = &transfer{full: true, source: s.member, slots: slots}
+			m.begin(m.full)
+			return
+		}
 	}
+	if !orphans.IsEmpty() {
+		// All memory of them is lost: whoever holds what the survivors know has everything that there is.
+		m.change()
+		m.based = m.based.Union(&orphans)
+		m.recordState()
+		m.probe(ProbeStartedEmpty)
+		m.log("nobody who has a full copy of %s is left: this node starts them from what it has", counted(orphans.Len(), "slot"))
+	}
+}
+
+// unfinished finds a write of a closed replica that counts and that is missing here.
+func (m *Machine) unfinished() (missing causal.Dot, slot shard.Slot, ok bool) {
+	for i := range m.configuration.Assignments {
+		a := &m.configuration.Assignments[i]
+		if a.Stage != view.Closed || !a.Fixed {
+			continue
+		}
+		for j := range a.Finals {
+			f := &a.Finals[j]
+			for k := range m.store.Have() {
+				p := &m.store.Have()[k]
+				common := p.Slots.Intersect(&f.Slots)
+				common = common.Intersect(&m.based)
+				common = common.Intersect(&m.growing)
+				if slot, ok = common.First(); ok && p.Vector.Get(a.Replica) < f.Seq {
+					return causal.Dot{Replica: a.Replica, Seq: f.Seq}, slot, true
+				}
+			}
+		}
+	}
+	return causal.Dot{}, 0, false
 }

@@ -36,6 +36,15 @@ func (p Packed) Clock() hlc.Time {
 	return clock
 }
 
+// Epoch is the configuration epoch of the context.
+func (p Packed) Epoch() uint64 {
+	if len(p) == 0 {
+		return 0
+	}
+	_, epoch, _ := p.header()
+	return epoch
+}
+
 // Dots calls yield for each dot of the context's vector, in the order of replicas, until it returns
 // false.
 func (p Packed) Dots(yield func(Dot) bool) {

@@ -4,8 +4,7 @@
 // what it knows of a peer only moves forward. When it knows all, it pledges the list, durably, before
 // it says so. The store is formed when every life of a list has pledged that same list: a life that
 // ended in between cannot have, and a list that was left never comes back. A founder that hears of a
-// formed store whose list names its life joins it; one whose list names another life at its address
-// has lost its memory.
+// store that is formed joins it, and founds none.
 package forming
 
 import (
@@ -32,8 +31,8 @@ type peer struct {
 	known      bool
 	view       []string
 	shardCount int
-	formed     *view.Founding // the store that the peer belongs to
-	pledged    view.Founding  // by founder.Life
+	formed     bool          // the peer belongs to a store
+	pledged    view.Founding // by founder.Life
 }
 
 // New makes the founder at self.Address, which addresses (sorted, without duplicates) contain.
@@ -61,21 +60,20 @@ func (f *Former) Ask(index int, challenge uint64) *wire.Hello {
 	return &wire.Hello{Address: f.view[f.self], Challenge: challenge, View: f.view, ShardCount: f.shardCount}
 }
 
-// Answer answers a question of a peer. formed is the store this node belongs to, nil if it has none.
-func Answer(h *wire.Hello, self view.Founder, addresses []string, shardCount int, formed *view.Founding) *wire.Welcome {
-	w := &wire.Welcome{Address: self.Address, Challenge: h.Challenge, Key: self.Key, View: addresses, ShardCount: shardCount}
-	if formed != nil {
-		w.Formed, w.Founding = true, *formed
+// Answer answers a question of a peer. store is the encoded configuration of the store this node
+// belongs to, nil if it belongs to none.
+func Answer(h *wire.Hello, self view.Founder, addresses []string, shardCount int, store []byte) *wire.Welcome {
+	return &wire.Welcome{
+		Address: self.Address, Challenge: h.Challenge, Key: self.Key, View: addresses, ShardCount: shardCount,
+		Formed: store != nil, Store: store,
 	}
-	return w
 }
 
-// Welcomed takes the answer of a life. It returns the founding of an existing store that this life
-// belongs to, if the answer tells of one.
-func (f *Former) Welcomed(life view.LifeID, w *wire.Welcome) (formed view.Founding, ok bool) {
+// Welcomed takes the answer of a life, and tells whether it answers the last question.
+func (f *Former) Welcomed(life view.LifeID, w *wire.Welcome) bool {
 	i := slices.Index(f.view, w.Address)
 	if i < 0 || i == f.self || f.peers[i].challenge != w.Challenge || w.Challenge == 0 {
-		return view.Founding{}, false
+		return false
 	}
 	p := &f.peers[i]
 	if p.founder.Life != life {
@@ -84,15 +82,18 @@ func (f *Former) Welcomed(life view.LifeID, w *wire.Welcome) (formed view.Foundi
 	p.challenge = 0
 	p.founder = view.Founder{Address: w.Address, Life: life, Key: w.Key}
 	p.known = true
-	p.view, p.shardCount = w.View, w.ShardCount
-	p.formed = nil
-	if !w.Formed {
-		return view.Founding{}, false
+	p.view, p.shardCount, p.formed = w.View, w.ShardCount, w.Formed
+	return true
+}
+
+// AddressOf is the address at which a life has answered, "" for none.
+func (f *Former) AddressOf(life view.LifeID) string {
+	for i := range f.peers {
+		if f.peers[i].known && f.peers[i].founder.Life == life {
+			return f.view[i]
+		}
 	}
-	p.formed = &w.Founding
-	return w.Founding, slices.ContainsFunc(w.Founding.Founders, func(m view.Founder) bool {
-		return m.Address == f.view[f.self] && m.Life == f.peers[f.self].founder.Life
-	})
+	return ""
 }
 
 // Pledged takes the pledge of a life.
@@ -143,28 +144,20 @@ func (f *Former) count() int {
 	return max(count, 1)
 }
 
-// Refused says in a sentence why this node cannot take part in the store that its peers belong to, ""
-// if they belong to none.
-func (f *Former) Refused() string {
-	own := f.view[f.self]
+// Joining says in a sentence that a peer belongs to a store, which this node is to join, "" if none does.
+func (f *Former) Joining() string {
 	for i := range f.peers {
-		formed := f.peers[i].formed
-		if formed == nil {
-			continue
+		if f.peers[i].formed {
+			return fmt.Sprintf("%s is joining the store that %s belongs to", f.view[f.self], f.view[i])
 		}
-		if slices.ContainsFunc(formed.Founders, func(m view.Founder) bool { return m.Address == own }) {
-			return fmt.Sprintf("%s lost its memory; %s belongs to a store that knows an earlier life of it, and a node without its memory cannot return in this version: "+
-				"use one of the other nodes", own, f.view[i])
-		}
-		return fmt.Sprintf("%s is not a member of the store that %s belongs to, and a running store takes no new members in this version: use one of its nodes", own, f.view[i])
 	}
 	return ""
 }
 
 // Obstacle says in a sentence what keeps this node from pledging, "" for nothing.
 func (f *Former) Obstacle() string {
-	if refused := f.Refused(); refused != "" {
-		return refused
+	if joining := f.Joining(); joining != "" {
+		return joining
 	}
 	own := &f.peers[f.self]
 	var missing []string

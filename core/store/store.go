@@ -1,23 +1,26 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 )
 
-// Store is what one replica holds of its slots. Have never runs ahead of the versions: for every
-// write that Have covers, the store holds that write or a later one of the same key. Make one with
+// Store is what one node holds. Have never runs ahead of the versions: for every write that Have
+// covers at its key's slot, the store holds that write or a later one of the same key. Make one with
 // New.
 type Store struct {
 	entries map[string]*entry
-	live    uint64
-	have    causal.Vector
-	order   []arrival  // every current version where it arrived; slots of superseded ones are empty
-	holes   int        // empty slots in order
-	next    uint64     // number of the next arrival; numbers start at 1
-	covers  []coverage // when have grew, oldest first; bounded
-	evicted causal.Vector
+	live    [shard.Slots]uint32 // keys that exist, by slot
+	total   uint64              // their sum
+	have    causal.Coverage
+	order   []arrival     // every current version where it arrived; slots of superseded ones are empty
+	holes   int           // empty places in order
+	next    uint64        // number of the next arrival; numbers start at 1
+	covers  []coverage    // what arrives since when, oldest first; bounded
+	evicted causal.Vector // what covers named before
 }
 
 type entry struct {
@@ -32,7 +35,8 @@ type arrival struct {
 }
 
 // coverage says that the writes of a dot's replica up to its number, beyond the coverage before, are
-// found at arrivals from number on.
+// found at arrivals from number on. Each current version is named by one that is no younger, or by
+// evicted, whether have covers it or not.
 type coverage struct {
 	dot    causal.Dot
 	number uint64
@@ -45,19 +49,64 @@ const maxCovers = 1024
 // New makes an empty store.
 func New() *Store { return &Store{entries: make(map[string]*entry), next: 1} }
 
-// Have is the vector of what is applied; not to be modified.
-func (s *Store) Have() causal.Vector { return s.have }
+// Have is what is applied of the slots that are held; not to be modified.
+func (s *Store) Have() causal.Coverage { return s.have }
+
+// Hold begins to hold slots; of those that are new here nothing is covered.
+func (s *Store) Hold(slots *shard.Set) { s.have = s.have.Hold(slots) }
+
+// Forget stops to name replicas in Have: whoever holds a slot covers all that they ever wrote there.
+func (s *Store) Forget(gone func(causal.ReplicaID) bool) { s.have = s.have.Forget(gone) }
+
+// Drop gives slots up, and calls dropped for each key that goes with them.
+func (s *Store) Drop(slots *shard.Set, dropped func(key string)) {
+	s.have = s.have.Drop(slots)
+	for i := range s.order {
+		e := s.order[i].entry
+		if e == nil || !slots.Has(shard.SlotOf(e.version.Key)) {
+			continue
+		}
+		s.order[i].entry = nil
+		s.holes++
+		delete(s.entries, e.version.Key)
+		if !e.version.Deleted {
+			s.count(e.version.Key, -1)
+		}
+		dropped(e.version.Key)
+	}
+	s.compact()
+}
+
+// count notes that a key came into being (1) or ceased to exist (-1).
+func (s *Store) count(key string, change int) {
+	s.live[shard.SlotOf(key)] += uint32(change)
+	s.total += uint64(change)
+}
 
 // Live is the number of keys that exist: tombstones do not count.
-func (s *Store) Live() uint64 { return s.live }
+func (s *Store) Live() uint64 { return s.total }
+
+// LiveIn is the number of keys that exist in some slots.
+func (s *Store) LiveIn(slots *shard.Set) (n uint64) {
+	for slot, live := range s.live {
+		if live > 0 && slots.Has(shard.Slot(slot)) {
+			n += uint64(live)
+		}
+	}
+	return n
+}
 
 // Len is the number of keys held, tombstones included.
 func (s *Store) Len() uint64 { return uint64(len(s.entries)) }
 
 // Restored makes have what a log says it is, once every version on record has been offered.
-func (s *Store) Restored(have causal.Vector) {
+func (s *Store) Restored(have causal.Coverage) {
 	s.have = have
-	s.evicted = have.Clone() // the order of arrival on record is not the one of growth
+	for i := range s.order { // the order on record is not the one of growth, and have does not name everybody
+		if e := s.order[i].entry; e != nil {
+			s.evicted = s.evicted.Raise(e.version.Dot)
+		}
+	}
 }
 
 // Lookup returns the current version of a key, perhaps a tombstone, and the log position that made
@@ -79,19 +128,18 @@ const (
 	Loser                 // a later write of the key is kept
 )
 
-// Apply takes the next write of a replica: the version joins the store and have covers its dot.
-func (s *Store) Apply(v *Version, position uint64) Result {
-	s.Cover(v.Dot)
-	return s.Offer(v, position)
+// Cover raises have to cover dot at those of the slots where it covers the writes up to from. The
+// caller must offer, without anything in between, every version that the store has not got and that
+// have covers now. It tells whether have changed.
+func (s *Store) Cover(slots *shard.Set, from uint64, dot causal.Dot) (changed bool) {
+	if s.have, changed = s.have.Raise(slots, from, dot); changed {
+		s.note(dot)
+	}
+	return changed
 }
 
-// Cover raises have to cover dot. The caller must offer, without anything in between, every version
-// that the store has not got and that have covers now.
-func (s *Store) Cover(dot causal.Dot) {
-	if s.have.Covers(dot) {
-		return
-	}
-	s.have = s.have.Raise(dot)
+// note remembers that versions up to dot, of its replica, arrive from now on.
+func (s *Store) note(dot causal.Dot) {
 	if len(s.covers) == maxCovers {
 		for _, old := range s.covers[:maxCovers/2] {
 			s.evicted = s.evicted.Raise(old.dot)
@@ -110,7 +158,7 @@ func (s *Store) Offer(v *Version, position uint64) Result {
 		e = &entry{version: *v, position: position, index: -1}
 		s.entries[v.Key] = e
 		if !v.Deleted {
-			s.live++
+			s.count(v.Key, 1)
 		}
 		s.arrive(e)
 		return Stored
@@ -123,9 +171,9 @@ func (s *Store) Offer(v *Version, position uint64) Result {
 	case order == 0:
 		return Present
 	case v.Deleted && !e.version.Deleted:
-		s.live--
+		s.count(v.Key, -1)
 	case !v.Deleted && e.version.Deleted:
-		s.live++
+		s.count(v.Key, 1)
 	}
 	e.version, e.position = *v, position
 	return Stored
@@ -159,24 +207,41 @@ func (s *Store) compact() {
 // Installed counts what an installation found.
 type Installed struct {
 	Skipped  int // versions that have covered by then: they are here, or were superseded here
-	Overtook int // versions beyond the vector of the copy: written while it was made
+	Overtook int // versions beyond the coverage of the copy: written while it was made
 }
 
 // Install takes a whole copy: versions that together hold everything that to covers and that have
-// did not cover when the copy was asked for. It calls stored for each version that changed a key.
-func (s *Store) Install(versions []Version, to causal.Vector, position uint64, stored func(*Version)) Installed {
+// did not cover when the copy was asked for. gone names replicas that neither vector names any more; a
+// full copy has their writes, of which nothing may be here yet, otherwise all of them are. What falls
+// into slots that are not held any more is left out. It calls stored for each version that changed a
+// key.
+func (s *Store) Install(versions []Version, to causal.Coverage, gone func(causal.ReplicaID) bool, full bool, position uint64, stored func(*Version)) Installed {
 	var n Installed
-	before := s.have.Clone()
-	for _, dot := range to {
-		s.Cover(dot)
+	before, held := s.have.Clone(), s.have.Slots()
+	for i := range to {
+		for _, dot := range to[i].Vector {
+			s.Cover(&to[i].Slots, 0, dot)
+		}
+	}
+	var beyond causal.Vector // what to does not cover: whoever copies from here has to find that, too
+	for i := range versions {
+		if v := &versions[i]; !to.At(shard.SlotOf(v.Key)).Covers(v.Dot) {
+			beyond = beyond.Raise(v.Dot)
+		}
+	}
+	for _, dot := range beyond {
+		s.note(dot)
 	}
 	for i := range versions {
 		v := &versions[i]
-		if before.Covers(v.Dot) {
+		slot, retired := shard.SlotOf(v.Key), gone(v.Dot.Replica)
+		switch {
+		case !held.Has(slot):
+			continue
+		case before.At(slot).Covers(v.Dot), retired && !full:
 			n.Skipped++
 			continue
-		}
-		if !to.Covers(v.Dot) {
+		case !retired && !to.At(slot).Covers(v.Dot):
 			n.Overtook++
 		}
 		if s.Offer(v, position) == Stored {
@@ -195,37 +260,44 @@ func (s *Store) Versions(yield func(*Version) bool) {
 	}
 }
 
-// Since is the cursor at which a copy for a requester that covers from begins: no version before it
-// is both covered by Have and missing there.
-func (s *Store) Since(from causal.Vector) uint64 {
-	if !from.CoversAll(s.evicted) {
-		return 1
+// Request is what a copy is asked for: Slots beyond Have, which covers all of them, and without the
+// writes of the replicas that Gone names, if it is not nil.
+type Request struct {
+	Slots shard.Set
+	Have  causal.Vector
+	Gone  func(causal.ReplicaID) bool
+}
+
+// lacks tells whether the requester may lack a write.
+func (r *Request) lacks(dot causal.Dot) bool {
+	return !r.Have.Covers(dot) && (r.Gone == nil || !r.Gone(dot.Replica))
+}
+
+// Since is the cursor at which a copy for a requester begins: it lacks no version before that.
+func (s *Store) Since(r *Request) uint64 {
+	for _, dot := range s.evicted {
+		if r.lacks(dot) {
+			return 1
+		}
 	}
 	for _, c := range s.covers {
-		if !from.Covers(c.dot) {
+		if r.lacks(c.dot) {
 			return c.number
 		}
 	}
 	return s.next
 }
 
-// Part is a piece of a copy: the versions at arrivals from cursor on that from does not cover, of
+// Part is a piece of a copy: the versions at arrivals from cursor on that the requester lacks, of
 // about size bytes, and the cursor of the next piece. last tells that nothing was left when the
 // piece was made. A key that is overwritten while a copy goes on arrives anew beyond the cursor, so
 // that the copy misses nothing.
-func (s *Store) Part(cursor uint64, from causal.Vector, size int) (versions []Version, next uint64, last bool) {
+func (s *Store) Part(cursor uint64, r *Request, size int) (versions []Version, next uint64, last bool) {
 	start, _ := slices.BinarySearchFunc(s.order, cursor, func(a arrival, number uint64) int {
-		switch {
-		case a.number < number:
-			return -1
-		case a.number > number:
-			return 1
-		default:
-			return 0
-		}
+		return cmp.Compare(a.number, number)
 	})
 	for _, a := range s.order[start:] {
-		if a.entry == nil || from.Covers(a.entry.version.Dot) {
+		if a.entry == nil || !r.lacks(a.entry.version.Dot) || !r.Slots.Has(shard.SlotOf(a.entry.version.Key)) {
 			continue
 		}
 		if size <= 0 {

@@ -19,6 +19,17 @@ func NewDetector(count int, timeout, now time.Duration) *Detector {
 	return d
 }
 
+// Following takes over what old knows of the members of an earlier configuration: before[i] is what
+// member i was there, negative if it is new. It returns d; old may be nil.
+func (d *Detector) Following(old *Detector, before []int) *Detector {
+	for i, was := range before {
+		if old != nil && was >= 0 {
+			d.heard[i], d.up[i] = old.heard[was], old.up[was]
+		}
+	}
+	return d
+}
+
 // Heard notes a sign of life; it tells whether the member was down until now.
 func (d *Detector) Heard(member int, now time.Duration) (returned bool) {
 	d.heard[member] = now

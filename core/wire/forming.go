@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+
 	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/view"
 )
@@ -35,8 +37,8 @@ type Welcome struct {
 	Key        view.Key
 	View       []string
 	ShardCount int
-	Formed     bool          // the store exists already:
-	Founding   view.Founding // this one
+	Formed     bool   // the sender belongs to a store:
+	Store      []byte // this configuration of it, as view.AppendConfiguration writes it; nil if not Formed
 }
 
 func (*Welcome) kind() kind { return kindWelcome }
@@ -48,7 +50,7 @@ func (b *Welcome) append(buf []byte) []byte {
 	buf = appendStart(buf, b.View, b.ShardCount)
 	buf = codec.AppendBool(buf, b.Formed)
 	if b.Formed {
-		buf = view.AppendFounding(buf, b.Founding)
+		buf = codec.AppendBytes(buf, b.Store)
 	}
 	return buf
 }
@@ -59,7 +61,7 @@ func (b *Welcome) read(r *codec.Reader) {
 	copy(b.Key[:], r.Raw(len(b.Key)))
 	b.View, b.ShardCount = readStart(r)
 	if b.Formed = r.Bool(); b.Formed {
-		b.Founding = view.ReadFounding(r)
+		b.Store = bytes.Clone(r.Bytes())
 	}
 }
 
@@ -89,3 +91,39 @@ func readStart(r *codec.Reader) (addresses []string, shardCount int) {
 	}
 	return addresses, int(r.UintMax(1<<31 - 1))
 }
+
+// Enter asks a member to have the sender's life entered in the configuration log.
+type Enter struct {
+	Address string
+	Instead view.LifeID // the life at that address in the configuration that the sender was told; zero for none
+}
+
+func (*Enter) kind() kind { return kindEnter }
+
+func (b *Enter) append(buf []byte) []byte {
+	return codec.AppendFixed64(codec.AppendString(buf, b.Address), uint64(b.Instead))
+}
+
+func (b *Enter) read(r *codec.Reader) { b.Address, b.Instead = r.String(), view.LifeID(r.Fixed64()) }
+
+// Configuration hands a configuration to a member that has an older one.
+type Configuration struct {
+	Encoded []byte // as view.AppendConfiguration writes it
+}
+
+func (*Configuration) kind() kind { return kindConfiguration }
+
+func (b *Configuration) append(buf []byte) []byte { return codec.AppendBytes(buf, b.Encoded) }
+
+func (b *Configuration) read(r *codec.Reader) { b.Encoded = bytes.Clone(r.Bytes()) }
+
+// Raft carries a message of the configuration log.
+type Raft struct {
+	Payload []byte // as package consensus writes it
+}
+
+func (*Raft) kind() kind { return kindRaft }
+
+func (b *Raft) append(buf []byte) []byte { return codec.AppendBytes(buf, b.Payload) }
+
+func (b *Raft) read(r *codec.Reader) { b.Payload = bytes.Clone(r.Bytes()) }

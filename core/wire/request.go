@@ -21,6 +21,11 @@ const (
 	OpShardIDs     // all shards
 	OpNodeShard    // the shard of this node
 	OpShardMembers // members assigned to a shard, up or down
+	OpInvite       // add a member to the view
+	OpRemove       // delete a member from the view
+	OpAddMember    // assign a member to a shard
+	OpReshard      // another number of shards
+	OpProgress     // how far a reshard has come
 	opEnd
 )
 
@@ -30,9 +35,13 @@ func (o Op) Writes() bool { return o == OpPut || o == OpDelete }
 // OnKey tells whether the operation names a key.
 func (o Op) OnKey() bool { return o == OpGet || o.Writes() }
 
+// Administers tells whether the operation changes who belongs to the store or who owns what.
+func (o Op) Administers() bool { return o >= OpInvite && o <= OpReshard }
+
 // String is the name of the operation as in the HTTP API.
 func (o Op) String() string {
-	names := [...]string{"invalid", "GET", "PUT", "DELETE", "key count", "view", "shard ids", "node shard", "shard members"}
+	names := [...]string{"invalid", "GET", "PUT", "DELETE", "key count", "view", "shard ids", "node shard", "shard members",
+		"add to view", "delete from view", "add member", "reshard", "reshard progress"}
 	return names[min(int(o), len(names)-1)]
 }
 
@@ -49,6 +58,7 @@ const (
 	StatusAnswered                    // any other question: its answer
 	StatusWaiting                     // between nodes only: the request waits for its dependencies, the answer follows
 	StatusUncovered                   // between nodes only: a proxied read needs what this replica has not got either
+	StatusMoved                       // between nodes only: not run here, this node is no owner in its newer configuration
 
 	// Nothing happened, and nothing will.
 	StatusBadToken    // the causal-metadata is not from this store; Reason says more
@@ -59,17 +69,21 @@ const (
 	StatusRefused     // this node cannot serve; Reason says why
 	StatusNoShard     // unknown shard, or this node has none
 	StatusNoAnswer    // a read: no owner answered in time
+	StatusDeclined    // an administrative request that the configuration log declined: Outcome says why
+	StatusNoMajority  // an administrative request that was not decided: Reason says who is missing
+	StatusRolledBack  // a reshard that made no progress, or lost a node that it needs
 
-	// A write that may have taken effect.
+	// Something that may have taken effect, or may yet.
 	StatusUnknown
+	StatusUnfinished // an administrative request that is decided and takes longer than the request may wait
 	statusEnd
 )
 
 // String names the status in a word or two.
 func (s Status) String() string {
 	names := [...]string{
-		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered",
-		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "outcome unknown",
+		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered", "moved",
+		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "declined", "no majority", "rolled back", "outcome unknown", "unfinished",
 	}
 	return names[min(int(s), len(names)-1)]
 }

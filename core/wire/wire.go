@@ -50,6 +50,9 @@ const (
 	kindState
 	kindForward
 	kindReply
+	kindEnter
+	kindConfiguration
+	kindRaft
 )
 
 func newBody(k kind) Body {
@@ -72,6 +75,12 @@ func newBody(k kind) Body {
 		return new(Forward)
 	case kindReply:
 		return new(Reply)
+	case kindEnter:
+		return new(Enter)
+	case kindConfiguration:
+		return new(Configuration)
+	case kindRaft:
+		return new(Raft)
 	default:
 		return nil
 	}
@@ -109,16 +118,26 @@ func Decode(data []byte) (*Message, error) {
 	return m, nil
 }
 
-// Heartbeat proves that the sender lives and says what of each stream it holds durably.
+// Heartbeat proves that the sender lives and says what of each stream it holds durably, and how far
+// its full copies have come since the last reshard began.
 type Heartbeat struct {
-	Have causal.Vector
+	Have   causal.Coverage
+	Copied uint64 // keys
+	ToCopy uint64 // keys, as far as the sender knows; not less than Copied
 }
 
 func (*Heartbeat) kind() kind { return kindHeartbeat }
 
-func (b *Heartbeat) append(buf []byte) []byte { return causal.AppendVector(buf, b.Have) }
+func (b *Heartbeat) append(buf []byte) []byte {
+	buf = causal.AppendCoverage(buf, b.Have)
+	buf = codec.AppendUint(buf, b.Copied)
+	return codec.AppendUint(buf, b.ToCopy)
+}
 
-func (b *Heartbeat) read(r *codec.Reader) { b.Have = causal.ReadVector(r, nil) }
+func (b *Heartbeat) read(r *codec.Reader) {
+	b.Have = causal.ReadCoverage(r)
+	b.Copied, b.ToCopy = r.Uint(), r.Uint()
+}
 
 // Batch is a piece of the stream of a replica: all its writes with From < seq <= To that fall into
 // Slots, in order.
@@ -150,8 +169,9 @@ func (b *Batch) read(r *codec.Reader) {
 // same copy are asked for with the boot and the cursor of the part before.
 type Pull struct {
 	Transfer uint64 // chosen by the sender, repeated in the answer
+	Full     bool   // retired replicas' writes too: the sender has no full copy yet
 	Slots    shard.Set
-	Have     causal.Vector
+	Have     causal.Vector // covered at every one of the slots
 	Boot     uint64
 	Cursor   uint64
 }
@@ -160,6 +180,7 @@ func (*Pull) kind() kind { return kindPull }
 
 func (b *Pull) append(buf []byte) []byte {
 	buf = codec.AppendUint(buf, b.Transfer)
+	buf = codec.AppendBool(buf, b.Full)
 	buf = shard.AppendSet(buf, &b.Slots)
 	buf = causal.AppendVector(buf, b.Have)
 	buf = codec.AppendFixed64(buf, b.Boot)
@@ -168,24 +189,24 @@ func (b *Pull) append(buf []byte) []byte {
 
 func (b *Pull) read(r *codec.Reader) {
 	b.Transfer = r.Uint()
+	b.Full = r.Bool()
 	b.Slots = shard.ReadSet(r)
 	b.Have = causal.ReadVector(r, nil)
 	b.Boot = r.Fixed64()
 	b.Cursor = r.Uint()
 }
 
-// State answers a Pull: one part of the current versions that the requester's vector does not
-// cover. When the last part has arrived, and all of them are from one source in one boot, the
-// requester covers To.
+// State answers a Pull: one part of the current versions that the requester does not have. When the
+// last part has arrived, and all of them are from one source in one boot, the requester covers To.
 type State struct {
 	Transfer uint64
 	Asked    uint64 // cursor of the pull that is answered
 	First    bool   // this part begins the copy, whatever was asked for
 	Last     bool
 	Boot     uint64
-	Cursor   uint64 // where the next part begins
-	Slots    shard.Set
-	To       causal.Vector // taken before the first part; only in the first
+	Cursor   uint64          // where the next part begins
+	Keys     uint64          // live keys in the slots asked for; only in the first
+	To       causal.Coverage // of the slots asked for, taken before the first part; only in the first
 	Versions []store.Version
 }
 
@@ -198,8 +219,8 @@ func (b *State) append(buf []byte) []byte {
 	buf = codec.AppendBool(buf, b.Last)
 	buf = codec.AppendFixed64(buf, b.Boot)
 	buf = codec.AppendUint(buf, b.Cursor)
-	buf = shard.AppendSet(buf, &b.Slots)
-	buf = causal.AppendVector(buf, b.To)
+	buf = codec.AppendUint(buf, b.Keys)
+	buf = causal.AppendCoverage(buf, b.To)
 	return appendVersions(buf, b.Versions)
 }
 
@@ -209,8 +230,8 @@ func (b *State) read(r *codec.Reader) {
 	b.First, b.Last = r.Bool(), r.Bool()
 	b.Boot = r.Fixed64()
 	b.Cursor = r.Uint()
-	b.Slots = shard.ReadSet(r)
-	b.To = causal.ReadVector(r, nil)
+	b.Keys = r.Uint()
+	b.To = causal.ReadCoverage(r)
 	b.Versions = readVersions(r)
 }
 

@@ -1,0 +1,128 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/forming"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// told takes the configuration of a store that a peer belongs to. If this life is a member, it takes
+// up its place; else it asks to be entered, in the place of the life that the store knows at its
+// address.
+func (m *Machine) told(message *wire.Message, encoded []byte) {
+	r := codec.NewReader(encoded)
+	c := view.ReadConfiguration(&r)
+	if r.Close() != nil || c == nil || c.Cluster != message.Cluster {
+		m.probe(ProbeForeignMessage)
+		return
+	}
+	at := c.MemberAt(m.founder.Address)
+	switch {
+	case m.configuration != nil && (m.configuration.Cluster != c.Cluster || m.configuration.Index >= c.Index):
+	case c.MemberOf(m.founder.Life) >= 0:
+		m.enter(c)
+	case c.HasEnded(m.founder.Life) && at < 0:
+		m.exclude(c)
+	case c.HasEnded(m.founder.Life):
+		m.startOver()
+	case m.configuration == nil:
+		instead := view.LifeID(0)
+		if at >= 0 {
+			instead = c.Members[at].Life
+		}
+		m.out.Sends = append(m.out.Sends, Send{To: m.former.AddressOf(message.From), After: m.bornAt, Message: &wire.Message{
+			Cluster: c.Cluster, Epoch: c.Epoch, From: m.founder.Life, To: message.From,
+			Body: &wire.Enter{Address: m.founder.Address, Instead: instead},
+		}})
+	}
+}
+
+// enter makes this node a member of a store that exists.
+func (m *Machine) enter(c *view.Configuration) {
+	joined := m.configuration == nil
+	m.adopt(c)
+	if !joined || m.configuration == nil {
+		return
+	}
+	m.probe(ProbeJoined)
+	m.beginLog(nil)
+	home := "no shard"
+	if own := m.configuration.Members[m.self].Shard; own != 0 {
+		home = "shard " + own.String()
+	}
+	m.log("this node belongs to store %016x now, with %s", uint64(c.Cluster), home)
+	m.nextBeat = m.mono
+	m.beat()
+}
+
+// receiveEnter proposes a life that asks for it.
+func (m *Machine) receiveEnter(life view.LifeID, e *wire.Enter) {
+	if m.configuration.MemberOf(life) < 0 {
+		m.propose(view.Enter{Address: e.Address, Life: life, Instead: e.Instead})
+	}
+}
+
+// exclude ends the part of this life in the store: it was deleted from the view. It keeps asking, so
+// that it learns when it is wanted again.
+func (m *Machine) exclude(c *view.Configuration) {
+	if m.excluded {
+		return
+	}
+	m.probe(ProbeExcluded)
+	m.excluded = true
+	m.refusal = fmt.Sprintf("%s was deleted from the view of the store; put it back with PUT /key-value-store-view at one of its members", m.founder.Address)
+	m.log("%s", m.refusal)
+	for _, call := range slices.Clone(m.timers.Items()) {
+		m.abandon(call)
+	}
+	m.abandonPetitions()
+	addresses := slices.Clone(m.config.View)
+	for i := range c.Members {
+		addresses = append(addresses, c.Members[i].Address)
+	}
+	slices.Sort(addresses)
+	m.former = forming.New(m.founder, slices.Compact(addresses), m.config.ShardCount, view.Founding{})
+	m.configuration, m.raft = nil, nil
+	m.repair, m.full = nil, nil
+	m.nextBeat = m.mono
+}
+
+// abandon answers a waiting call of a node that does not belong to the store any more.
+func (m *Machine) abandon(c *call) {
+	switch {
+	case c.request == 0:
+		m.release(c) // nobody listens
+	case c.state == callForwarded && c.op.Writes() && len(c.attempts) > 0:
+		m.answer(c, result{status: wire.StatusUnknown})
+	default:
+		m.answer(c, result{status: wire.StatusRefused, reason: m.refusal})
+	}
+}
+
+// startOver begins a new life: the store counts this one as over, and has a place for the node all the
+// same. Nothing of the old life is kept.
+func (m *Machine) startOver() {
+	if m.refusal == "" {
+		m.refusal = fmt.Sprintf("%s starts over with an empty memory: try again", m.founder.Address)
+	}
+	for _, call := range slices.Clone(m.timers.Items()) {
+		m.abandon(call)
+	}
+	m.abandonPetitions()
+	fresh := newMachine(m.config, m.random)
+	fresh.position, fresh.dirty, fresh.newborn = m.position, m.dirty, true
+	fresh.wall, fresh.mono, fresh.durable, fresh.out = m.wall, m.mono, m.durable, m.out
+	fresh.nextBeat, fresh.lastStep = m.mono, m.lastStep
+	fresh.beget()
+	*m = *fresh
+	m.probe(ProbeStartedOver)
+	m.out.Forget = true
+	m.out.Records = m.out.Records[:0]
+	m.recordLife()
+	m.former = forming.New(m.founder, m.config.View, m.config.ShardCount, view.Founding{})
+	m.log("%s starts over as a new life, with an empty memory", m.founder.Address)
+}

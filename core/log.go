@@ -1,0 +1,192 @@
+package core
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/consensus"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// openLog makes this node's part of the configuration log: from the records of an earlier boot, as one
+// of the founders, or as one who waits to be told the state.
+func (m *Machine) openLog(founders []view.Founder, records []consensus.Record) error {
+	config := consensus.Config{
+		Self: consensus.ID(m.founder.Life), Random: rand.New(m.random),
+		HeartbeatInterval: m.config.HeartbeatInterval,
+		ElectionTimeout:   max(m.config.SuspectAfter, 2*m.config.HeartbeatInterval),
+	}
+	for _, f := range founders {
+		config.Founders = append(config.Founders, consensus.ID(f.Life))
+	}
+	slices.Sort(config.Founders)
+	if founders != nil {
+		config.Genesis = view.AppendConfiguration(nil, m.configuration)
+	}
+	log, err := consensus.New(config, records)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrRecords, err)
+	}
+	m.raft = log
+	return nil
+}
+
+// beginLog is openLog without records, which cannot fail.
+func (m *Machine) beginLog(founders []view.Founder) {
+	if err := m.openLog(founders, nil); err != nil {
+		panic(err)
+	}
+	m.raft.Tick(m.mono)
+}
+
+// receiveRaft takes a message of the configuration log.
+func (m *Machine) receiveRaft(from view.LifeID, r *wire.Raft) {
+	switch m.raft.Step(consensus.ID(from), r.Payload) {
+	case consensus.Rollback:
+		m.rollback(causal.Dot{})
+	case consensus.Malformed, consensus.Misdirected:
+		m.probe(ProbeForeignMessage)
+	case consensus.Stepped, consensus.Ignored:
+	}
+}
+
+// runLog carries out what the configuration log wants done, and what the entries it has committed lead
+// to. Its messages wait for all records of the step: see package consensus.
+func (m *Machine) runLog() {
+	if m.raft == nil {
+		return
+	}
+	for {
+		out := &m.raftOut
+		out.Reset()
+		m.raft.Ready(out)
+		if len(out.Records)+len(out.Messages)+len(out.Committed) == 0 && out.Installed.Index == 0 && !out.Compact {
+			return
+		}
+		m.recordRaft(out.Records)
+		for _, message := range out.Messages {
+			if to := m.configuration.MemberOf(view.LifeID(message.To)); to >= 0 && to != m.self {
+				m.send(to, m.latest(), &wire.Raft{Payload: message.Payload})
+			}
+		}
+		if out.Installed.Index > m.configuration.Index {
+			m.adoptEncoded(out.Installed.Data)
+		}
+		for i := range out.Committed {
+			m.applyEntry(out.Committed[i])
+			if m.raft == nil {
+				return // this life is over
+			}
+		}
+		if out.Compact && m.configuration.Index <= m.raft.Status().Applied {
+			out.Reset()
+			m.raft.Compact(view.AppendConfiguration(nil, m.configuration), out)
+			m.recordRaft(out.Records)
+			return
+		}
+	}
+}
+
+// applyEntry applies a committed entry, unless a peer handed a configuration that contains it.
+func (m *Machine) applyEntry(committed consensus.Entry) {
+	r := codec.NewReader(committed.Data)
+	entry := view.ReadEntry(&r)
+	if r.Close() != nil || committed.Index <= m.configuration.Index {
+		return
+	}
+	if next, _ := m.configuration.Apply(committed.Index, entry); next != m.configuration {
+		m.adopt(next)
+	}
+}
+
+// adoptEncoded adopts a configuration that was told, if it is newer.
+func (m *Machine) adoptEncoded(encoded []byte) {
+	r := codec.NewReader(encoded)
+	next := view.ReadConfiguration(&r)
+	if r.Close() != nil || next == nil {
+		m.probe(ProbeForeignMessage)
+		return
+	}
+	if next.Index > m.configuration.Index {
+		m.adopt(next)
+	}
+}
+
+// propose hands an entry to the leader of the log; false: surely not.
+func (m *Machine) propose(entry view.Entry) bool {
+	return m.raft.Propose(view.AppendEntry(nil, entry))
+}
+
+// reconcile lets the members of the log follow those of the store, if this node leads it.
+func (m *Machine) reconcile() {
+	if !m.raft.Leading() {
+		return
+	}
+	members := slices.Clone(m.configuration.Members)
+	slices.SortStableFunc(members, func(a, b view.Member) int {
+		switch {
+		case a.Joined < b.Joined:
+			return -1
+		case a.Joined > b.Joined:
+			return 1
+		default:
+			return 0
+		}
+	})
+	desired := make([]consensus.ID, 0, len(members))
+	for i := range members {
+		if members[i].Life != 0 {
+			desired = append(desired, consensus.ID(members[i].Life))
+		}
+	}
+	m.raft.Reconcile(desired)
+}
+
+// majority tells whether a majority of the voters seems to be up, and says who is missing.
+func (m *Machine) majority() (up bool, missing string) {
+	voters := m.raft.Status().Voters
+	count := 0
+	var lost []string
+	for _, id := range voters {
+		switch i := m.configuration.MemberOf(view.LifeID(id)); {
+		case i < 0:
+			lost = append(lost, "a former member")
+		case i == m.self || m.detector.Up(i):
+			count++
+		default:
+			lost = append(lost, m.configuration.Members[i].Address)
+		}
+	}
+	return len(voters) == 0 || 2*count > len(voters), strings.Join(lost, ", ")
+}
+
+// report tells the log what it waits for from this life. What it tells is durable before anybody
+// learns of it: the proposal waits like everything else.
+func (m *Machine) report() {
+	m.nextReport = m.mono + m.config.HeartbeatInterval/8
+	have := m.store.Have()
+	wanted := m.configuration.Awaits(m.founder.Life, have)
+	r := view.Report{Life: m.founder.Life, Epoch: m.configuration.Epoch}
+	for _, replica := range wanted.Seal {
+		slot, _ := m.configuration.Assignment(replica).Slots.First()
+		r.Sealed = append(r.Sealed, causal.Dot{Replica: replica, Seq: have.At(slot).Get(replica)})
+	}
+	for _, replica := range wanted.Copy {
+		if m.based.Contains(&m.configuration.Assignment(replica).Slots) {
+			r.Ready = append(r.Ready, replica)
+		}
+	}
+	m.awaited = wanted.Report || len(wanted.Seal) > 0 || len(wanted.Copy) > 0
+	if len(r.Sealed) == 0 && len(r.Ready) == 0 && !wanted.Report {
+		return
+	}
+	r.Have = have.Clone()
+	if m.propose(r) {
+		m.nextReport = m.mono + m.config.HeartbeatInterval/2
+	}
+}

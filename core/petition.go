@@ -1,0 +1,268 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// petition is an administrative request on its way: proposed until the log has decided it, then
+// waiting until everybody who is up knows of it.
+type petition struct {
+	request   RequestID // zero: of the node's own
+	op        Op
+	operation view.Operation
+	number    uint64 // in the log; zero: not proposed yet
+	offered   bool   // a log may have it
+	deadline  time.Duration
+	due       time.Duration // of the next proposal
+	decided   bool
+	outcome   view.Outcome
+}
+
+// maxPetitions bounds the administrative requests that wait at one node.
+const maxPetitions = 64
+
+// administer takes an administrative request. A node has one of them decided at a time.
+func (m *Machine) administer(r *Request) {
+	p := &petition{request: r.ID, op: r.Op, deadline: m.mono + m.config.AdministrationWait}
+	member := m.configuration.MemberAt(r.Member)
+	down := member >= 0 && member != m.self && !m.detector.Up(member)
+	switch r.Op {
+	case wire.OpInvite:
+		p.operation = view.Invite{Address: r.Member}
+	case wire.OpRemove:
+		p.operation = view.Remove{Address: r.Member, Down: down}
+	case wire.OpAddMember:
+		if down && m.configuration.Shard(r.Shard) != nil && m.configuration.Members[member].Shard != r.Shard {
+			m.settlePetition(p, Response{Status: wire.StatusDeclined, Outcome: view.Outcome{Result: view.NotSeen}, Reason: "Node is down; start it first"})
+			return
+		}
+		p.operation = view.AddMember{Address: r.Member, Shard: r.Shard}
+	case wire.OpReshard:
+		p.operation = view.StartReshard{Count: r.Count, Up: m.upMembers()}
+	default:
+	}
+	switch up, missing := m.majority(); {
+	case len(m.petitions) >= maxPetitions:
+		m.probe(ProbeOverloaded)
+		m.settlePetition(p, Response{Status: wire.StatusOverloaded})
+		return
+	case !up:
+		m.noMajority(p, missing)
+		return
+	}
+	m.petitions = append(m.petitions, p)
+	m.pursue()
+}
+
+// upMembers lists the members that are up, sorted by address.
+func (m *Machine) upMembers() (up []string) {
+	for i := range m.configuration.Members {
+		if m.detector.Up(i) {
+			up = append(up, m.configuration.Members[i].Address)
+		}
+	}
+	return up
+}
+
+// pursue brings the petitions forward.
+func (m *Machine) pursue() {
+	kept := m.petitions[:0]
+	undecided := false
+	for _, p := range m.petitions {
+		if !p.decided && !undecided {
+			undecided = !m.decide(p)
+		}
+		if p.decided && m.complete(p) || m.mono >= p.deadline && m.tooLate(p) {
+			continue
+		}
+		kept = append(kept, p)
+	}
+	clear(m.petitions[len(kept):])
+	m.petitions = kept
+}
+
+// decide proposes a petition, again and again until the configuration shows that it was applied, and
+// tells whether it was.
+func (m *Machine) decide(p *petition) bool {
+	own := &m.configuration.Members[m.self]
+	if p.number != 0 && own.LastRequest >= p.number {
+		p.decided, p.outcome = true, own.LastOutcome
+		p.deadline = m.mono + m.config.ReshardPatience
+		return true
+	}
+	if m.mono < p.due {
+		return false
+	}
+	if p.number == 0 {
+		p.number, _ = m.nextCounter()
+	}
+	p.due = m.mono + m.config.RetryInterval/2
+	if m.propose(view.Request{By: m.founder.Life, Number: p.number, Operation: p.operation}) {
+		p.offered = true
+	} else {
+		p.due = m.mono + m.config.HeartbeatInterval/4 // there is no leader: look again soon
+	}
+	return false
+}
+
+// complete answers a decided petition once it has come to its end, and tells whether it has.
+func (m *Machine) complete(p *petition) bool {
+	response := Response{Status: wire.StatusAnswered, Outcome: p.outcome}
+	switch p.outcome.Result {
+	case view.Done:
+		if finished, status := m.finished(p); !finished {
+			return false
+		} else if status != 0 {
+			response.Status = status
+		}
+	case view.Already:
+	default:
+		response.Status = wire.StatusDeclined
+	}
+	m.settlePetition(p, response)
+	return true
+}
+
+// finished tells whether what a petition set off is over, and how if not as it should be.
+func (m *Machine) finished(p *petition) (over bool, status Status) {
+	switch operation := p.operation.(type) {
+	case view.Remove:
+		at := m.configuration.MemberAt(operation.Address)
+		return at < 0 || !m.configuration.Members[at].Leaving, 0
+	case view.AddMember:
+		a := m.configuration.Assignment(p.outcome.Replica)
+		if a == nil || a.Stage == view.Closed {
+			return true, wire.StatusRolledBack
+		}
+		return a.Stage == view.Serving && m.everybodyKnows(), 0
+	case view.StartReshard:
+		reshard := &m.configuration.Reshard
+		switch {
+		case reshard.Started != p.outcome.Index:
+			return true, 0 // it is over, and another one has begun
+		case reshard.Phase == view.Aborted:
+			return true, wire.StatusRolledBack
+		}
+		return reshard.Phase == view.Switched && m.everybodyKnows(), 0
+	default:
+		return true, 0
+	}
+}
+
+// everybodyKnows tells whether all members that are up have this configuration or a newer one.
+func (m *Machine) everybodyKnows() bool {
+	for i := range m.configuration.Members {
+		if i != m.self && m.configuration.Members[i].Life != 0 && m.detector.Up(i) && m.peers[i].epoch < m.configuration.Epoch {
+			return false
+		}
+	}
+	return true
+}
+
+// tooLate answers a petition that waited long enough; it tells whether it did.
+func (m *Machine) tooLate(p *petition) bool {
+	_, missing := m.majority()
+	switch {
+	case p.decided && p.op == wire.OpReshard && m.configuration.Reshard.Phase == view.Copying:
+		return false // whoever leads the log rolls it back when it makes no progress
+	case p.decided:
+		m.settlePetition(p, Response{Status: wire.StatusUnfinished, Outcome: p.outcome})
+	case p.offered:
+		reason := ""
+		if missing != "" {
+			reason = "missing " + missing
+		}
+		m.probe(ProbeAdministrationUnknown)
+		m.settlePetition(p, Response{Status: wire.StatusUnknown, Reason: reason})
+	default:
+		m.noMajority(p, missing)
+	}
+	return true
+}
+
+func (m *Machine) noMajority(p *petition, missing string) {
+	m.probe(ProbeNoMajority)
+	reason := "No majority of the voting members: nobody leads them at the moment"
+	if missing != "" {
+		reason = fmt.Sprintf("No majority of the voting members; missing %s", missing)
+	}
+	m.settlePetition(p, Response{Status: wire.StatusNoMajority, Reason: reason})
+}
+
+func (m *Machine) settlePetition(p *petition, response Response) {
+	if p.request == 0 {
+		return // of the node's own
+	}
+	response.ID = p.request
+	response.After = m.latest()
+	m.out.Replies = append(m.out.Replies, response)
+}
+
+// abandonPetitions answers the administrative requests of a node that does not belong to the store any more.
+func (m *Machine) abandonPetitions() {
+	for _, p := range m.petitions {
+		m.settlePetition(p, Response{Status: wire.StatusUnknown, Reason: m.refusal})
+	}
+	m.petitions = nil
+}
+
+// watchReshard rolls a reshard back that makes no progress, if this node leads the log.
+func (m *Machine) watchReshard() {
+	reshard := &m.configuration.Reshard
+	if reshard.Phase != view.Copying {
+		m.watched = stalled{}
+		return
+	}
+	now := stalled{started: reshard.Started, index: m.configuration.Index, copied: m.copying().Moved, since: m.mono}
+	if now.started != m.watched.started || now.index != m.watched.index || now.copied != m.watched.copied {
+		m.watched = now
+		return
+	}
+	if m.mono-m.watched.since < m.config.ReshardPatience || !m.raft.Leading() {
+		return
+	}
+	m.watched.since = m.mono
+	m.probe(ProbeReshardGivenUp)
+	m.log("the reshard makes no progress: it is rolled back")
+	m.petitions = append(m.petitions, &petition{
+		operation: view.Abort{Started: reshard.Started}, deadline: m.mono + m.config.AdministrationWait,
+	})
+}
+
+// stalled is how far a reshard had come when it was last seen to move.
+type stalled struct {
+	started, index, copied uint64
+	since                  time.Duration
+}
+
+// copying sums up what all members say of their full copies.
+func (m *Machine) copying() Progress {
+	p := Progress{Moved: m.copied, ToMove: m.toCopy}
+	for i := range m.peers {
+		p.Moved += m.peers[i].copied
+		p.ToMove += m.peers[i].toCopy
+	}
+	return p
+}
+
+// progress says how far the last reshard has come.
+func (m *Machine) progressOfReshard() Progress {
+	p := m.copying()
+	switch m.configuration.Reshard.Phase {
+	case view.Copying:
+		p.Phase = PhaseCopying
+	case view.Switched:
+		for i := range m.configuration.Assignments {
+			if m.configuration.Assignments[i].Stage == view.Closed {
+				p.Phase = PhaseSwitched
+			}
+		}
+	case view.NoReshard, view.Aborted:
+	}
+	p.ToMove = max(p.ToMove, p.Moved)
+	return p
+}
