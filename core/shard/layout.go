@@ -29,6 +29,17 @@ func (l *Layout) SlotsOf(id ID) Set {
 	return s
 }
 
+// Shards are the sets of slots of all shards, by id from 1.
+func (l *Layout) Shards() []Set {
+	sets := make([]Set, l.Count())
+	for slot, owner := range l.owner {
+		if owner > 0 {
+			sets[owner-1].Add(Slot(slot))
+		}
+	}
+	return sets
+}
+
 // Count is the number of shards: the highest id that owns a slot.
 func (l *Layout) Count() int {
 	highest := ID(0)
@@ -55,7 +66,7 @@ func (l *Layout) Resized(count int) *Layout {
 	for len(sizes) <= count {
 		sizes = append(sizes, 0)
 	}
-	wanted := wantedSizes(sizes, count)
+	wanted := append(Even(Slots, count, sizes), make([]int, len(sizes)-count-1)...) // none for the rest
 	resized := *l
 	receiver := ID(1)
 	// From the highest slot down, and one receiver after the other, so that the sets stay contiguous.
@@ -74,23 +85,23 @@ func (l *Layout) Resized(count int) *Layout {
 	return &resized
 }
 
-// wantedSizes is the number of slots that each of count shards shall have, by id. The shards that
-// have most get the slots that do not divide evenly: nobody else would have to give fewer away.
-func wantedSizes(sizes []int, count int) []int {
-	wanted := make([]int, len(sizes))
+// Even divides total among shards 1 to count, by id: what does not divide evenly goes to those that
+// have most now, so that nobody has to give more away than is necessary. now is by id too.
+func Even(total, count int, now []int) []int {
+	even := make([]int, count+1)
 	for id := 1; id <= count; id++ {
-		wanted[id] = Slots / count
+		even[id] = total / count
 	}
-	for range Slots % count {
+	for range total % count {
 		most := 0
 		for id := 1; id <= count; id++ {
-			if wanted[id] == Slots/count && (most == 0 || sizes[id] > sizes[most]) {
+			if even[id] == total/count && (most == 0 || now[id] > now[most]) {
 				most = id
 			}
 		}
-		wanted[most]++
+		even[most]++
 	}
-	return wanted
+	return even
 }
 
 // Moves is the number of slots that two layouts give to different shards.

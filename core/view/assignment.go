@@ -23,11 +23,16 @@ type Assignment struct {
 	Life    LifeID
 	Shard   shard.ID
 	Slots   shard.Set // of the shard when the assignment was made; never changes
-	Born    uint64    // the epoch of its making
+	Born    uint64    // epoch of its making
 	Stage   Stage
-	Dead    bool     // Closed, and its life has ended: what it wrote is what the others hold of it
-	Fixed   bool     // Closed, and Finals say what it wrote
-	Finals  []Extent // while Fixed; disjoint, ascending by Seq, no slots for Seq 0
+	Target  bool   // it belongs to the layout that a reshard copies to: Learning or Prepared
+	Since   uint64 // a full copy counts if it began at this epoch or later
+	Claimed uint64 // epoch at which the life last reported to have made a full copy, zero for never
+	Dead    bool   // Closed, and its life has ended: what it wrote is what the others hold of it
+	Round   uint64 // when Closed: reports say something of it from this epoch on
+
+	Fixed  bool     // Closed, and Finals say what it wrote
+	Finals []Extent // while Fixed; disjoint, ascending by Seq, no slots for Seq 0
 }
 
 // Extent says of some slots how many writes of a replica id count there.

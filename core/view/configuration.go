@@ -2,7 +2,9 @@
 package view
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
@@ -11,8 +13,12 @@ import (
 
 // Member is a node that belongs to the store.
 type Member struct {
-	Address string
-	Life    LifeID
+	Address     string
+	Life        LifeID  // zero: invited, not heard of yet
+	Joined      uint64  // index of the entry of the log that made it a member
+	Leaving     bool    // it is deleted when it has handed over what it holds
+	LastRequest uint64  // number of the last request that this life made for a client
+	LastOutcome Outcome // of that request
 
 	Replica causal.ReplicaID // its replica id in Shard
 	Shard   shard.ID         // zero: unassigned
@@ -24,21 +30,35 @@ type Retirement struct {
 	Epoch   uint64
 }
 
-// Configuration is who owns what, during one epoch. It never changes once made; a new epoch is a
-// new value.
+// Configuration is who owns what. It never changes once made: Apply makes a new one of it and an entry
+// of the configuration log.
 type Configuration struct {
-	Epoch       uint64
 	Cluster     token.ClusterID
-	Tokens      token.Codec
+	Secret      token.Secret
+	Index       uint64   // of the last entry that changed anything; the founding is entry 1
+	Epoch       uint64   // advances whenever members or assignments change, at most once per entry
 	Members     []Member // sorted by address
+	Ended       []LifeID // of members: they never come back; ascending
 	Layout      *shard.Layout
-	Assignments []Assignment // that have not retired, sorted by replica id
-	Retirements []Retirement // sorted by replica id
-	Shards      []Shard      // by id, from 1
+	Target      *shard.Layout // nil unless a reshard copies
+	Reshard     Reshard
+	Assignments []Assignment     // that have not retired, sorted by replica id
+	Retirements []Retirement     // sorted by replica id
+	NextReplica causal.ReplicaID // the next one to be handed out
+	Reports     []Reported       // by lives of members, ascending
+	Rounds      uint64           // how often it was found out what is left of the writes of a dead replica id
+
+	// What follows from the above.
+	Tokens token.Codec
+	Shards []Shard // by id, from 1
 
 	first     causal.ReplicaID // lowest of the assignments
 	byReplica []*Assignment    // from first on; nil: retired
+	settled   bool             // all assignments serve
 }
+
+// maxSpan bounds the table of assignments by replica id; any further apart are searched for.
+const maxSpan = 1 << 14
 
 // Shard is what a configuration says of one shard.
 type Shard struct {
@@ -49,14 +69,15 @@ type Shard struct {
 	Replicas []causal.ReplicaID // every unretired replica id whose assignment ever held one of the slots
 }
 
-// derive makes everything that follows from the layout, the members and the assignments.
+// derive makes everything that follows from the rest.
 func (c *Configuration) derive() {
+	c.Tokens = token.NewCodec(c.Cluster, c.Secret)
 	c.deriveReplicas()
-	c.Shards = make([]Shard, c.Layout.Count())
+	slots := c.Layout.Shards()
+	c.Shards = make([]Shard, len(slots))
 	for i := range c.Shards {
 		s := &c.Shards[i]
-		s.ID = shard.ID(i + 1)
-		s.Slots = c.Layout.SlotsOf(s.ID)
+		s.ID, s.Slots = shard.ID(i+1), slots[i]
 		for k := range c.Assignments {
 			if a := &c.Assignments[k]; a.Slots.Intersects(&s.Slots) {
 				s.Replicas = append(s.Replicas, a.Replica)
@@ -81,22 +102,26 @@ func (c *Configuration) derive() {
 
 // deriveReplicas makes the table of assignments by replica id.
 func (c *Configuration) deriveReplicas() {
-	c.first, c.byReplica = 0, nil
+	c.first, c.byReplica, c.settled = 0, nil, true
 	if len(c.Assignments) == 0 {
 		return
 	}
 	c.first = c.Assignments[0].Replica
-	c.byReplica = make([]*Assignment, c.Assignments[len(c.Assignments)-1].Replica-c.first+1)
+	span := min(c.Assignments[len(c.Assignments)-1].Replica-c.first, maxSpan) + 1
+	c.byReplica = make([]*Assignment, span)
 	for i := range c.Assignments {
 		a := &c.Assignments[i]
-		c.byReplica[a.Replica-c.first] = a
+		if at := a.Replica - c.first; at < span {
+			c.byReplica[at] = a
+		}
+		c.settled = c.settled && a.Stage == Serving
 	}
 }
 
 // current is the assignment of a life in the layout in force, nil if it has none.
 func (c *Configuration) current(life LifeID) *Assignment {
 	for i := range c.Assignments {
-		if a := &c.Assignments[i]; a.Life == life && a.Stage != Closed {
+		if a := &c.Assignments[i]; a.Life == life && a.Stage != Closed && !a.Target {
 			return a
 		}
 	}
@@ -105,26 +130,19 @@ func (c *Configuration) current(life LifeID) *Assignment {
 
 // MemberAt is the index of the member with an address, -1 if there is none.
 func (c *Configuration) MemberAt(address string) int {
-	i, ok := slices.BinarySearchFunc(c.Members, address, func(m Member, a string) int {
-		switch {
-		case m.Address < a:
-			return -1
-		case m.Address > a:
-			return 1
-		default:
-			return 0
-		}
-	})
+	i, ok := slices.BinarySearchFunc(c.Members, address, byAddress)
 	if !ok {
 		return -1
 	}
 	return i
 }
 
+func byAddress(m Member, address string) int { return strings.Compare(m.Address, address) }
+
 // MemberOf is the index of the member with a life, -1 if there is none.
 func (c *Configuration) MemberOf(life LifeID) int {
 	for i := range c.Members {
-		if c.Members[i].Life == life {
+		if c.Members[i].Life == life && life != 0 {
 			return i
 		}
 	}
@@ -144,7 +162,19 @@ func (c *Configuration) Assignment(replica causal.ReplicaID) *Assignment {
 	if i := uint64(replica) - uint64(c.first); i < uint64(len(c.byReplica)) { // wraps around below first
 		return c.byReplica[i]
 	}
+	if len(c.byReplica) > maxSpan {
+		return c.find(replica)
+	}
 	return nil
+}
+
+// find is Assignment for a configuration in the making, whose table is not up to date.
+func (c *Configuration) find(replica causal.ReplicaID) *Assignment {
+	i, ok := slices.BinarySearchFunc(c.Assignments, replica, byAssigned)
+	if !ok {
+		return nil
+	}
+	return &c.Assignments[i]
 }
 
 // AssignmentsOf are the assignments of a life, ascending by replica id.
@@ -160,10 +190,21 @@ func (c *Configuration) AssignmentsOf(life LifeID) []*Assignment {
 
 // Retired tells whether a replica id had retired at an epoch: contexts of that epoch do without it.
 func (c *Configuration) Retired(replica causal.ReplicaID, epoch uint64) bool {
-	i, ok := slices.BinarySearchFunc(c.Retirements, replica, func(r Retirement, id causal.ReplicaID) int {
-		return int(int64(r.Replica) - int64(id))
-	})
+	i, ok := slices.BinarySearchFunc(c.Retirements, replica, byRetired)
 	return ok && c.Retirements[i].Epoch <= epoch
+}
+
+func byRetired(r Retirement, replica causal.ReplicaID) int { return cmp.Compare(r.Replica, replica) }
+
+func byAssigned(a Assignment, replica causal.ReplicaID) int { return cmp.Compare(a.Replica, replica) }
+
+// Trim removes from the vector of a context of an epoch what had retired by then, and returns it.
+// Contexts of one epoch are trimmed alike by everybody who knows it.
+func (c *Configuration) Trim(vector causal.Vector, epoch uint64) causal.Vector {
+	if len(c.Retirements) == 0 {
+		return vector
+	}
+	return slices.DeleteFunc(vector, func(dot causal.Dot) bool { return c.Retired(dot.Replica, epoch) })
 }
 
 // ShardOf is the shard of a replica id, zero if it has none.

@@ -73,7 +73,7 @@ func ReadFounding(r *codec.Reader) Founding {
 	return f
 }
 
-// Found makes the first configuration, epoch 1, of a founding: founders in the order of their
+// Found makes the first configuration, index and epoch 1, of a founding: founders in the order of their
 // addresses get replica ids from 1 and fill the shards in contiguous groups whose sizes differ by at
 // most one.
 func Found(f Founding) *Configuration {
@@ -82,19 +82,21 @@ func Found(f Founding) *Configuration {
 	secret := sha256.Sum256(append([]byte("sequitur token secret\x00"), raw...))
 	idReader := codec.NewReader(id[:])
 	c := &Configuration{
-		Epoch:       1,
 		Cluster:     token.ClusterID(idReader.Fixed64()),
+		Secret:      token.Secret(secret[:16]),
+		Index:       1,
+		Epoch:       1,
 		Layout:      shard.Initial(f.ShardCount),
 		Members:     make([]Member, len(f.Founders)),
 		Assignments: make([]Assignment, len(f.Founders)),
+		NextReplica: causal.ReplicaID(len(f.Founders) + 1),
 	}
-	c.Tokens = token.NewCodec(c.Cluster, token.Secret(secret[:16]))
 	for i, m := range f.Founders {
 		home := shard.ID(i*f.ShardCount/len(f.Founders) + 1)
-		c.Members[i] = Member{Address: m.Address, Life: m.Life}
+		c.Members[i] = Member{Address: m.Address, Life: m.Life, Joined: 1}
 		c.Assignments[i] = Assignment{
 			Replica: causal.ReplicaID(i + 1), Life: m.Life, Shard: home, Slots: c.Layout.SlotsOf(home),
-			Born: 1, Stage: Serving,
+			Born: 1, Since: 1, Stage: Serving,
 		}
 	}
 	c.derive()
