@@ -8,6 +8,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/checker"
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -128,26 +129,36 @@ func nothingWaits(r *run, _ *observation) error {
 	return nil
 }
 
+// vectorsAreEqual: whoever holds a slot covers the same of it.
 func vectorsAreEqual(r *run, _ *observation) error {
 	for i, s := range r.servers {
 		for j, other := range r.servers[:i] {
-			if s.machine.Shard() == other.machine.Shard() && !sameVector(s.machine.Have(), other.machine.Have()) {
-				return fmt.Errorf("%s has %s, %s of the same shard has %s", r.names[i], s.machine.Have(), r.names[j], other.machine.Have())
+			if !equalInCommon(s.machine.Have(), other.machine.Have()) {
+				return fmt.Errorf("%s has %s, %s has %s", r.names[i], s.machine.Have(), r.names[j], other.machine.Have())
 			}
 		}
 	}
 	return nil
 }
 
-// vectorsAreComplete: every write ever made has reached every replica of its shard.
+// vectorsAreComplete: every write ever made that counts has reached everybody who holds its slot.
 func vectorsAreComplete(r *run, _ *observation) error {
 	for i, s := range r.servers {
-		for j, replica := range r.ghost.replicas {
-			if r.servers[j].machine.Shard() != s.machine.Shard() || int(replica) >= len(r.ghost.writes) {
-				continue
-			}
-			if made, has := uint64(len(r.ghost.writes[replica])), s.machine.Have().Get(replica); made != has {
-				return fmt.Errorf("%s made %d writes, %s has %d of them", r.names[j], made, r.names[i], has)
+		c, have := s.machine.Configuration(), s.machine.Have()
+		for j := range c.Assignments {
+			a := &c.Assignments[j]
+			made := r.ghost.made(a.Replica)
+			for k := range have {
+				common := have[k].Slots.Intersect(&a.Slots)
+				slot, ok := common.First()
+				if !ok {
+					continue
+				}
+				need := c.Need(slot, causal.Dot{Replica: a.Replica, Seq: made})
+				if has := have[k].Vector.Get(a.Replica); has != need {
+					return fmt.Errorf("%s made %d writes as replica %d, %s has %d of them",
+						r.names[r.ghost.serverOf(a.Life)], made, a.Replica, r.names[i], has)
+				}
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/token"
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -17,6 +18,7 @@ import (
 type write struct {
 	operation int32 // index of the operation that asked for it
 	key       string
+	slot      shard.Slot // of the key
 	order     order
 	context   causal.Context // as stored; zero if it was overwritten in its own step, unseen
 }
@@ -41,20 +43,35 @@ func (o order) compare(p order) int {
 type ghost struct {
 	writes [][]write      // by replica id, then by sequence number - 1
 	byKey  [][]causal.Dot // by index of the key
-	shown  []causal.Vector
-	// shown[server] is the vector that the server claimed, or revealed by an answer, in messages
-	// that somebody received: a crash must not take it back.
-	dotOf []causal.Dot // by operation: the write it became, zero for none
+	shown  []causal.Coverage
+	// shown[server] is what the present life of the server claimed in messages that somebody
+	// received: a crash must not take it back.
+	answers [][]causal.Dot // by server: versions of its own that its present life answered with
+	dotOf   []causal.Dot   // by operation: the write it became, zero for none
 
-	lives     []view.LifeID      // by server
-	lifeShown []bool             // by server: somebody received a message of that life
-	replicas  []causal.ReplicaID // by server, zero until it is formed
-	home      []int              // by replica id: its server, -1 for none
+	lives     []view.LifeID       // by server: the present one
+	lifeShown []bool              // by server: somebody received a message of that life
+	births    []birth             // of all lives, in the order in which they began
+	replicas  []replica           // by replica id: every one that ever was assigned
+	newest    *view.Configuration // of all that any server has put in force
 	founded   bool
 	founder   int  // the server that was formed first
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
 	cluster   token.ClusterID
 	tokens    token.Codec
+}
+
+// birth says where a life began.
+type birth struct {
+	life   view.LifeID
+	server int
+}
+
+// replica is the history of a replica id.
+type replica struct {
+	life   view.LifeID // zero: not assigned yet
+	server int         // of that life
+	shown  uint64      // the last of its writes that somebody saw a sign of
 }
 
 func (g *ghost) reset(servers, keys, operations int) {
@@ -68,22 +85,22 @@ func (g *ghost) reset(servers, keys, operations int) {
 		g.byKey[i] = g.byKey[i][:0]
 	}
 	g.shown = resize(g.shown, servers)
+	g.answers = resize(g.answers, servers)
+	g.lifeShown = resize(g.lifeShown, servers)
 	for i := range g.shown {
-		g.shown[i] = g.shown[i][:0]
+		g.unsee(i)
 	}
 	g.dotOf = resize(g.dotOf, operations)
 	clear(g.dotOf)
 	g.lives = resize(g.lives, servers)
 	clear(g.lives)
-	g.lifeShown = resize(g.lifeShown, servers)
-	clear(g.lifeShown)
-	g.replicas = resize(g.replicas, servers)
-	clear(g.replicas)
-	g.home = resize(g.home, servers+1)
-	for i := range g.home {
-		g.home[i] = -1
-	}
+	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
+}
+
+// unsee forgets what a server has shown: it begins a new life.
+func (g *ghost) unsee(server int) {
+	g.shown[server], g.answers[server], g.lifeShown[server] = g.shown[server][:0], g.answers[server][:0], false
 }
 
 // resize returns s with length n, old elements and their memory kept.
@@ -99,17 +116,65 @@ func resize[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// formed notes who a server is in the store.
-func (g *ghost) formed(server int, m *core.Machine) {
-	if !g.founded || server == g.founder && !g.witnessed {
-		g.founder, g.founded, g.cluster, g.tokens = server, true, m.Configuration().Cluster, m.Configuration().Tokens
+// born notes that a server lives a life.
+func (g *ghost) born(server int, life view.LifeID) {
+	if g.lives[server] = life; g.serverOf(life) < 0 {
+		g.births = append(g.births, birth{life, server})
+	}
+}
+
+// serverOf is the server that lives or lived a life, -1 if there is none.
+func (g *ghost) serverOf(life view.LifeID) int {
+	for i := range g.births {
+		if g.births[i].life == life {
+			return g.births[i].server
+		}
+	}
+	return -1
+}
+
+// adopted notes what a configuration says that a server has put in force. The error names what a
+// correct store never does.
+func (g *ghost) adopted(server int, c *view.Configuration) error {
+	if !g.founded || server == g.founder && !g.witnessed && c.Cluster != g.cluster {
+		g.founder, g.founded, g.cluster, g.tokens = server, true, c.Cluster, c.Tokens
+		g.replicas, g.newest = g.replicas[:0], nil
 	}
 	g.witnessed = g.witnessed || server != g.founder
-	g.replicas[server] = m.Replica()
-	for int(m.Replica()) >= len(g.home) {
-		g.home = append(g.home, -1)
+	if c.Cluster != g.cluster || g.newest != nil && c.Index <= g.newest.Index {
+		return nil
 	}
-	g.home[m.Replica()] = server
+	g.newest = c
+	for i := range c.Assignments {
+		a := &c.Assignments[i]
+		for int(a.Replica) >= len(g.replicas) {
+			g.replicas = append(g.replicas, replica{})
+		}
+		switch of := &g.replicas[a.Replica]; of.life {
+		case 0:
+			*of = replica{life: a.Life, server: g.serverOf(a.Life)}
+		case a.Life:
+		default:
+			return fmt.Errorf("replica id %d was that of life %s and is given to life %s", a.Replica, of.life, a.Life)
+		}
+	}
+	return nil
+}
+
+// replica returns the history of a replica id, nil if nobody was ever assigned it.
+func (g *ghost) replica(id causal.ReplicaID) *replica {
+	if int(id) >= len(g.replicas) || g.replicas[id].life == 0 {
+		return nil
+	}
+	return &g.replicas[id]
+}
+
+// made is the number of writes that were made under a replica id.
+func (g *ghost) made(id causal.ReplicaID) uint64 {
+	if int(id) >= len(g.writes) {
+		return 0
+	}
+	return uint64(len(g.writes[id]))
 }
 
 // lookup returns the write that a dot names, nil if nobody minted it.
@@ -163,8 +228,8 @@ func (g *ghost) forget(replica causal.ReplicaID, seq uint64) {
 	}
 }
 
-// newest is the last of the writes of a key that a vector covers; nil if it covers none.
-func (g *ghost) newest(key int, covered causal.Vector) *write {
+// latest is the last of the writes of a key that a vector covers; nil if it covers none.
+func (g *ghost) latest(key int, covered causal.Vector) *write {
 	var best *write
 	for _, dot := range g.byKey[key] {
 		if !covered.Covers(dot) {
@@ -178,10 +243,17 @@ func (g *ghost) newest(key int, covered causal.Vector) *write {
 	return best
 }
 
-// see notes what a server showed to somebody: all that a vector of its own covers.
-func (g *ghost) see(server int, claim causal.Vector) {
-	g.shown[server] = g.shown[server].RaiseAll(claim)
-	g.seeContext(claim)
+// see notes what a server showed to somebody: all that a coverage of its own covers.
+func (g *ghost) see(server int, claim causal.Coverage) {
+	slots := claim.Slots()
+	g.shown[server] = g.shown[server].Hold(&slots).RaiseAll(claim)
+}
+
+// seeCoverage is seeContext for each part of a coverage.
+func (g *ghost) seeCoverage(c causal.Coverage) {
+	for i := range c {
+		g.seeContext(c[i].Vector)
+	}
 }
 
 // seeContext notes that somebody saw names of writes: each was durable where it was made before.
@@ -192,9 +264,8 @@ func (g *ghost) seeContext(dots causal.Vector) {
 }
 
 func (g *ghost) seeDot(dot causal.Dot) {
-	if int(dot.Replica) < len(g.home) && g.home[dot.Replica] >= 0 {
-		home := g.home[dot.Replica]
-		g.shown[home] = g.shown[home].Raise(dot)
+	if of := g.replica(dot.Replica); of != nil {
+		of.shown = max(of.shown, dot.Seq)
 	}
 }
 
@@ -205,22 +276,30 @@ func (g *ghost) seePacked(context causal.Packed) {
 	}
 }
 
-// overhear notes what a message that arrived says about its sender.
+// overhear notes what a message that arrived says about its sender. One that an earlier life sent says
+// nothing about the present one.
 func (g *ghost) overhear(from int, m *wire.Message) {
-	g.lifeShown[from] = true
+	present := g.lives[from] == m.From
+	g.lifeShown[from] = g.lifeShown[from] || present
 	g.witnessed = g.witnessed || m.Cluster != 0
 	switch b := m.Body.(type) {
 	case *wire.Heartbeat:
-		g.see(from, b.Have)
+		if present {
+			g.see(from, b.Have)
+		}
+		g.seeCoverage(b.Have)
 	case *wire.Batch:
-		g.shown[from] = g.shown[from].Raise(causal.Dot{Replica: b.Replica, Seq: b.To})
+		g.seeDot(causal.Dot{Replica: b.Replica, Seq: b.To})
 		for i := range b.Writes {
 			g.seePacked(b.Writes[i].Context)
 		}
 	case *wire.Pull:
 		g.seeContext(b.Have)
 	case *wire.State:
-		g.see(from, b.To)
+		if present {
+			g.see(from, b.To)
+		}
+		g.seeCoverage(b.To)
 		for i := range b.Versions {
 			g.seePacked(b.Versions[i].Context)
 		}

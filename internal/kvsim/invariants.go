@@ -7,6 +7,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -34,12 +35,13 @@ type invariant struct {
 type moment uint8
 
 const (
-	atBoot   moment = iota // a process was made from what its disk kept
-	atStep                 // a machine made a step
-	atCover                // a step changed what a machine covers
-	atMint                 // a write got its dot
-	atReply                // a machine answers a client
-	atAnswer               // a client gets that answer while it waits for it
+	atBoot     moment = iota // a process was made from what its disk kept
+	atRestored               // it made its first step
+	atStep                   // a machine made a step
+	atCover                  // a step changed what a machine covers
+	atMint                   // a write got its dot
+	atReply                  // a machine answers a client
+	atAnswer                 // a client gets that answer while it waits for it
 	moments
 )
 
@@ -47,8 +49,11 @@ const (
 func invariants() [moments][]invariant {
 	return [moments][]invariant{
 		atBoot: {
-			{name: "crash.keeps_what_was_shown", check: keepsWhatWasShown},
 			{name: "crash.keeps_its_life", check: keepsItsLife},
+		},
+		atRestored: {
+			{name: "crash.keeps_what_was_shown", check: keepsWhatWasShown},
+			{name: "crash.keeps_what_was_answered", check: keepsWhatWasAnswered},
 		},
 		atStep: {
 			{name: "log.positions_coincide", check: positionsCoincide},
@@ -85,11 +90,39 @@ func invariants() [moments][]invariant {
 
 // keepsWhatWasShown: state that anybody saw outlives a crash.
 func keepsWhatWasShown(r *run, o *observation) error {
-	shown, have := r.ghost.shown[o.server.index], o.server.machine.Have()
-	if have.CoversAll(shown) {
-		return nil
+	s, g := o.server, &r.ghost
+	c, have := s.machine.Configuration(), s.machine.Have()
+	if err := keeps(s.machine, g.shown[s.index], have); err != nil {
+		return fmt.Errorf("after its crash %s has %s, but it had shown %s: %w", r.names[s.index], have, g.shown[s.index], err)
 	}
-	return fmt.Errorf("after its crash %s has %s, but it had shown %s", r.names[o.server.index], have, shown)
+	for id := range g.replicas {
+		of, own := &g.replicas[id], causal.ReplicaID(id)
+		if of.life != s.machine.Life() || of.shown == 0 || c != nil && own < c.NextReplica && c.Assignment(own) == nil {
+			continue // another's, or it has retired
+		}
+		if c == nil || c.Assignment(own) == nil {
+			return fmt.Errorf("after its crash %s knows nothing of replica id %d, under which it wrote", r.names[s.index], id)
+		}
+		if has, held := leastOf(have, c.Assignment(own)); held && has < of.shown {
+			return fmt.Errorf("after its crash %s has %d writes of its own replica id %d, but it had shown %d", r.names[s.index], has, id, of.shown)
+		}
+	}
+	return nil
+}
+
+// keepsWhatWasAnswered: so does a version that a client was told of.
+func keepsWhatWasAnswered(r *run, o *observation) error {
+	s := o.server
+	for _, dot := range r.ghost.answers[s.index] {
+		w := r.ghost.lookup(dot)
+		if w == nil || s.machine.Have().At(w.slot) == nil && !holds(s.machine, w.slot) {
+			continue // said elsewhere; or it is in charge of other slots now
+		}
+		if v := s.machine.Lookup(w.key); v == nil || orderOf(v).compare(w.order) < 0 {
+			return fmt.Errorf("after its crash %s does not have %s, a write of %s that it had answered with", r.names[s.index], dot, w.key)
+		}
+	}
+	return nil
 }
 
 // keepsItsLife: a restart with the disk is the same life, once that life was seen.
@@ -141,10 +174,11 @@ func oneFounding(r *run, o *observation) error {
 	return nil
 }
 
-// haveNeverFalls: within a boot, what is covered stays covered.
+// haveNeverFalls: within a boot, what is covered stays covered, as long as it counts.
 func haveNeverFalls(_ *run, o *observation) error {
-	if have := o.server.machine.Have(); !have.CoversAll(o.server.have) {
-		return fmt.Errorf("it covered %s and now covers %s", o.server.have, have)
+	have := o.server.machine.Have()
+	if err := keeps(o.server.machine, o.server.have, have); err != nil {
+		return fmt.Errorf("it covered %s and now covers %s: %w", o.server.have, have, err)
 	}
 	return nil
 }
@@ -152,42 +186,67 @@ func haveNeverFalls(_ *run, o *observation) error {
 // haveIsApplied: of every write newly covered, the node holds the version, or one that beats it.
 func haveIsApplied(r *run, o *observation) error {
 	s := o.server
-	for _, dot := range s.machine.Have() {
-		for seq := s.have.Get(dot.Replica) + 1; seq <= dot.Seq; seq++ {
-			covered := causal.Dot{Replica: dot.Replica, Seq: seq}
-			w := r.ghost.lookup(covered)
-			if w == nil {
-				return fmt.Errorf("it covers %s, which nobody wrote", covered)
-			}
-			v := s.machine.Lookup(w.key)
-			switch {
-			case v == nil:
-				return fmt.Errorf("it covers %s, a write of %s, but holds nothing for that key", covered, w.key)
-			case orderOf(v).compare(w.order) < 0:
-				return fmt.Errorf("it covers %s, a write of %s, but holds the older %s", covered, w.key, v.Dot)
+	have := s.machine.Have()
+	for i := range have {
+		for _, dot := range have[i].Vector {
+			from := leastBefore(s.have, &have[i].Slots, dot.Replica)
+			if err := r.isApplied(s, &have[i].Slots, from, dot); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// haveOwnIsLastWrite: a node covers exactly its own writes.
-func haveOwnIsLastWrite(r *run, o *observation) error {
-	replica := r.ghost.replicas[o.server.index]
-	minted := uint64(0)
-	if int(replica) < len(r.ghost.writes) {
-		minted = uint64(len(r.ghost.writes[replica]))
+// isApplied judges the writes of a replica beyond from up to a dot that fall into some slots.
+func (r *run) isApplied(s *server, slots *shard.Set, from uint64, dot causal.Dot) error {
+	for seq := from + 1; seq <= dot.Seq; seq++ {
+		covered := causal.Dot{Replica: dot.Replica, Seq: seq}
+		w := r.ghost.lookup(covered)
+		switch {
+		case w == nil:
+			return fmt.Errorf("it covers %s, which nobody wrote", covered)
+		case !slots.Has(w.slot) || s.have.At(w.slot).Covers(covered):
+			continue
+		}
+		v := s.machine.Lookup(w.key)
+		switch {
+		case v == nil:
+			return fmt.Errorf("it covers %s, a write of %s, but holds nothing for that key", covered, w.key)
+		case orderOf(v).compare(w.order) < 0:
+			return fmt.Errorf("it covers %s, a write of %s, but holds the older %s", covered, w.key, v.Dot)
+		}
 	}
-	if own := o.server.machine.Have().Get(replica); own != minted {
-		return fmt.Errorf("it covers %d of the %d writes it made", own, minted)
+	return nil
+}
+
+// haveOwnIsLastWrite: a node covers exactly its own writes, in every slot that it made them for.
+func haveOwnIsLastWrite(r *run, o *observation) error {
+	m := o.server.machine
+	c, have := m.Configuration(), m.Have()
+	if c == nil {
+		return nil
+	}
+	for i := range c.Assignments {
+		a := &c.Assignments[i]
+		if a.Life != m.Life() {
+			continue
+		}
+		minted := r.ghost.made(a.Replica)
+		for j := range have {
+			if own := have[j].Vector.Get(a.Replica); have[j].Slots.Intersects(&a.Slots) && own != minted {
+				return fmt.Errorf("it covers %d of the %d writes it made as replica %d", own, minted, a.Replica)
+			}
+		}
 	}
 	return nil
 }
 
 // dotBelongsToItsMinter: nobody writes in another's name.
-func dotBelongsToItsMinter(_ *run, o *observation) error {
-	if replica := o.server.machine.Replica(); o.accepted.Dot.Replica != replica {
-		return fmt.Errorf("replica %d made the write %s", replica, o.accepted.Dot)
+func dotBelongsToItsMinter(r *run, o *observation) error {
+	life := o.server.machine.Life()
+	if of := r.ghost.replica(o.accepted.Dot.Replica); of == nil || of.life != life {
+		return fmt.Errorf("life %s made the write %s, which is not its replica id", life, o.accepted.Dot)
 	}
 	return nil
 }
@@ -260,7 +319,7 @@ func writeReplaces(r *run, o *observation) error {
 	switch {
 	case v == nil:
 		return fmt.Errorf("%s writes %s as %s, but holds nothing there", r.names[o.server.index], o.minted.key, dot)
-	case v.Dot.Replica == dot.Replica && v.Dot.Seq >= dot.Seq, v.Dot.Replica != dot.Replica && !o.server.have.Covers(v.Dot):
+	case v.Dot.Replica == dot.Replica && v.Dot.Seq >= dot.Seq, v.Dot.Replica != dot.Replica && !o.server.have.At(shard.SlotOf(v.Key)).Covers(v.Dot):
 		return nil
 	}
 	return fmt.Errorf("%s writes %s as %s, but goes on with %s", r.names[o.server.index], o.minted.key, dot, v.Dot)
@@ -371,7 +430,7 @@ func readFollowsToken(r *run, o *observation) error {
 	if !read || !plan.Op.OnKey() {
 		return nil
 	}
-	newest := r.ghost.newest(r.keyIndex(plan.Key), r.fates[o.number].need.Vector)
+	newest := r.ghost.latest(r.keyIndex(plan.Key), r.fates[o.number].need.Vector)
 	if newest == nil || newest.order.compare(order{o.response.Clock, o.response.Dot}) <= 0 {
 		return nil
 	}

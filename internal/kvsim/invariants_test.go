@@ -23,11 +23,38 @@ func beyond(v causal.Vector, replica causal.ReplicaID) causal.Vector {
 	return v.Clone().Raise(causal.Dot{Replica: replica, Seq: v.Get(replica) + 1})
 }
 
+// more is what a machine has and one more write of a replica that is assigned some of the slots.
+func more(o *observation) causal.Coverage {
+	c := o.server.machine.Have().Clone()
+	for i := range c {
+		for _, shard := range o.server.machine.Configuration().Shards {
+			if shard.Slots.Intersects(&c[i].Slots) {
+				c[i].Vector = beyond(c[i].Vector, shard.Replicas[0])
+			}
+		}
+	}
+	return c
+}
+
 // fresh finds a dot that a step newly covers.
-func fresh(o *observation) (causal.Dot, bool) {
-	for _, dot := range o.server.machine.Have() {
-		if !o.server.have.Covers(dot) {
-			return dot, true
+func fresh(r *run, o *observation) (causal.Dot, bool) {
+	for _, p := range o.server.machine.Have() {
+		for _, dot := range p.Vector {
+			if w := r.ghost.lookup(dot); w != nil && p.Slots.Has(w.slot) && !o.server.have.At(w.slot).Covers(dot) {
+				return dot, true
+			}
+		}
+	}
+	return causal.Dot{}, false
+}
+
+// anyWrite finds a write that a machine holds.
+func anyWrite(r *run, o *observation) (dot causal.Dot, ok bool) {
+	for _, p := range o.server.machine.Have() {
+		for _, last := range p.Vector {
+			if w := r.ghost.lookup(last); w != nil && p.Slots.Has(w.slot) {
+				return last, true
+			}
 		}
 	}
 	return causal.Dot{}, false
@@ -37,7 +64,28 @@ func fresh(o *observation) (causal.Dot, bool) {
 func breaches() map[string][]breach {
 	return map[string][]breach{
 		"crash.keeps_what_was_shown": {func(r *run, o *observation) func() {
-			return replace(&r.ghost.shown[o.server.index], beyond(o.server.machine.Have(), 1))
+			if o.server.adopted == nil {
+				return nil
+			}
+			return replace(&r.ghost.shown[o.server.index], more(o))
+		}, func(r *run, o *observation) func() {
+			own := o.server.machine.Replica()
+			if own == 0 {
+				return nil
+			}
+			return replace(&r.ghost.replicas[own].shown, r.ghost.made(own)+1)
+		}},
+		"crash.keeps_what_was_answered": {func(r *run, o *observation) func() {
+			dot, ok := anyWrite(r, o)
+			if !ok {
+				return nil
+			}
+			undo := replace(&r.ghost.lookup(dot).order.clock, 1<<62)
+			r.ghost.answers[o.server.index] = append(r.ghost.answers[o.server.index], dot)
+			return func() {
+				undo()
+				r.ghost.answers[o.server.index] = r.ghost.answers[o.server.index][:len(r.ghost.answers[o.server.index])-1]
+			}
 		}},
 		"crash.keeps_its_life": {func(r *run, o *observation) func() {
 			if !r.ghost.lifeShown[o.server.index] {
@@ -61,13 +109,13 @@ func breaches() map[string][]breach {
 		}},
 		"wait.is_bounded": {func(r *run, _ *observation) func() { return replace(&r.waitLimit, -1) }},
 		"form.one_founding": {func(r *run, o *observation) func() {
-			if !o.server.formed {
+			if o.server.adopted == nil {
 				return nil
 			}
 			return replace(&r.ghost.cluster, r.ghost.cluster+1)
 		}},
 		"have.never_falls": {func(_ *run, o *observation) func() {
-			return replace(&o.server.have, beyond(o.server.machine.Have(), 1))
+			return replace(&o.server.have, more(o))
 		}},
 		"have.is_applied":        coverBreaches(),
 		"have.own_is_last_write": {anotherOwnWrite},
@@ -120,7 +168,7 @@ func breaches() map[string][]breach {
 		"token.is_request_and_version": tokenBreaches(),
 		"read.follows_its_token": {func(r *run, o *observation) func() {
 			read := o.response.Status == wire.StatusFound || o.response.Status == wire.StatusNotFound
-			if !read || r.isAudit(o.number) || r.ghost.newest(r.keyIndex(r.plan[o.number].Key), r.fates[o.number].need.Vector) == nil {
+			if !read || r.isAudit(o.number) || r.ghost.latest(r.keyIndex(r.plan[o.number].Key), r.fates[o.number].need.Vector) == nil {
 				return nil
 			}
 			return replace(&o.response.Clock, 0)
@@ -131,21 +179,21 @@ func breaches() map[string][]breach {
 func coverBreaches() []breach {
 	return []breach{
 		func(r *run, o *observation) func() { // what was covered is not what beats it
-			dot, ok := fresh(o)
+			dot, ok := fresh(r, o)
 			if !ok {
 				return nil
 			}
 			return replace(&r.ghost.lookup(dot).order.clock, 1<<62)
 		},
 		func(r *run, o *observation) func() { // the key holds nothing
-			dot, ok := fresh(o)
+			dot, ok := fresh(r, o)
 			if !ok {
 				return nil
 			}
 			return replace(&r.ghost.lookup(dot).key, "unwritten")
 		},
 		func(r *run, o *observation) func() { // nobody wrote it
-			dot, ok := fresh(o)
+			dot, ok := fresh(r, o)
 			if !ok {
 				return nil
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -24,8 +25,9 @@ type ask struct {
 // answer is a response on its way to a client; its token is a copy.
 type answer struct {
 	response core.Response
-	// own: the answer shows what the answering node itself holds.
-	own bool
+	// own: the answer shows what the answering node itself holds, in this life.
+	own  bool
+	life view.LifeID
 }
 
 // encodePacket appends the content of a packet for the world's digest.
@@ -82,9 +84,9 @@ func describeMessage(m *wire.Message) string {
 	case *wire.Heartbeat:
 		return "heartbeat, has " + b.Have.String()
 	case *wire.Batch:
-		return fmt.Sprintf("batch of replica %d, (%d, %d], %d writes", b.Replica, b.From, b.To, len(b.Writes))
+		return fmt.Sprintf("batch of replica %d, (%d, %d], %d writes for %d slots", b.Replica, b.From, b.To, len(b.Writes), b.Slots.Len())
 	case *wire.Pull:
-		return fmt.Sprintf("pull %d from %d, has %s", b.Transfer, b.Cursor, b.Have)
+		return fmt.Sprintf("pull %d of %d slots from %d, full %t, has %s", b.Transfer, b.Slots.Len(), b.Cursor, b.Full, b.Have)
 	case *wire.State:
 		return fmt.Sprintf("state for pull %d, %d versions, up to %s, last %t", b.Transfer, len(b.Versions), b.To, b.Last)
 	case *wire.Forward:

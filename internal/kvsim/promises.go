@@ -10,7 +10,6 @@ const ProbeCrashUnsynced = "crash.with_unsynced_applied"
 func promisesOfStandard() []string {
 	probes := []core.Probe{
 		ProbeCrashUnsynced,
-		core.ProbeFormTold,
 		core.ProbeForwardDuplicate,
 		core.ProbeReplyUnexpected,
 		core.ProbeForwardRetried,

@@ -6,6 +6,7 @@ import (
 	"github.com/sequitur-kv/sequitur/checker"
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -145,18 +146,34 @@ func (r *run) judge(when moment, o observation) bool {
 	return true
 }
 
-// booted compares what a process found on its disk with what the world saw of the one before it.
+// booted notes whose process it is that a server runs from now on.
 func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
-		g.shown[s.index], g.lifeShown[s.index] = g.shown[s.index][:0], false
+		g.unsee(s.index)
 	}
-	if !r.judge(atBoot, observation{server: s}) {
+	if r.judge(atBoot, observation{server: s}) {
+		g.born(s.index, s.machine.Life())
+	}
+}
+
+// restored compares what a process went on with, in its first step, with what the world saw of the one
+// before it.
+func (r *run) restored(s *server) {
+	if !r.judge(atRestored, observation{server: s}) {
 		return
 	}
-	g.lives[s.index] = s.machine.Life()
-	if replica := g.replicas[s.index]; replica != 0 && !wiped {
-		g.forget(replica, s.machine.Have().Get(replica))
+	c, have := s.machine.Configuration(), s.machine.Have()
+	for id := range r.ghost.replicas {
+		own := causal.ReplicaID(id)
+		if r.ghost.replicas[id].life != s.machine.Life() || c != nil && own < c.NextReplica && c.Assignment(own) == nil {
+			continue
+		}
+		kept := uint64(0)
+		if c != nil && own < c.NextReplica {
+			kept, _ = leastOf(have, c.Assignment(own))
+		}
+		r.ghost.forget(own, kept)
 	}
 }
 
@@ -170,6 +187,7 @@ func (r *run) minted(s *server, a core.Accepted) {
 	if !r.judge(atMint, o) {
 		return
 	}
+	o.minted.slot = shard.SlotOf(o.minted.key)
 	if err := r.ghost.mint(a.Dot, o.minted, r.keyIndex(o.minted.key)); err != nil {
 		r.fail("dot.is_new", err.Error())
 		return
@@ -211,8 +229,8 @@ func (r *run) answered(server int, number int32, a *answer) {
 	}
 	r.ghost.witnessed = true // a success needs a founding
 	r.ghost.seeContext(f.got.Vector)
-	if a.own && response.Dot.Replica != 0 {
-		r.ghost.shown[server] = r.ghost.shown[server].Raise(response.Dot)
+	if a.own && a.life == r.ghost.lives[server] && response.Dot.Replica != 0 {
+		r.ghost.answers[server] = append(r.ghost.answers[server], response.Dot)
 	}
 	if r.isAudit(number) {
 		r.auditAnswered(number, response)

@@ -7,6 +7,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -17,11 +18,12 @@ type server struct {
 	run      *run
 	index    int // of the node; also its netsim.NodeID
 	machine  *core.Machine
-	durable  core.Position // told to the machine
-	position core.Position // of the disk
-	have     causal.Vector // what the machine covered after the latest step
-	unsynced bool          // the process before this one had applied what its disk lost
-	formed   bool
+	durable  core.Position   // told to the machine
+	position core.Position   // of the disk
+	have     causal.Coverage // what the machine covered after the latest step
+	unsynced bool            // the process before this one had applied what its disk lost
+	stepped  bool
+	adopted  *view.Configuration // in force after the latest step
 }
 
 var (
@@ -124,20 +126,27 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 		s.position = core.Position(outbox.Append(r.scratch))
 		o.position = s.position
 	}
-	if !s.formed && s.machine.Configuration() != nil {
-		s.formed = true
-		r.ghost.formed(s.index, s.machine)
+	if c := s.machine.Configuration(); s.adopted != c && c != nil {
+		s.adopted = c
+		if err := r.ghost.adopted(s.index, c); err != nil {
+			r.fail("replica.has_one_life", err.Error())
+		}
+	}
+	if !s.stepped {
+		s.stepped = true
+		r.restored(s)
+		s.have = s.machine.Have().CopyInto(s.have)
 	}
 	r.judge(atStep, o)
 	for i := range out.Accepted {
 		r.minted(s, out.Accepted[i])
 	}
-	if have := s.machine.Have(); !sameVector(s.have, have) {
+	if have := s.machine.Have(); !s.have.Equal(have) {
 		if r.tells {
 			r.noteArrivals(s.index, s.have, have)
 		}
 		r.judge(atCover, o)
-		s.have = append(s.have[:0], have...)
+		s.have = have.CopyInto(s.have)
 	}
 	for i := range out.Sends {
 		send := &out.Sends[i]
@@ -163,7 +172,7 @@ func (s *server) reply(response *core.Response, outbox *netsim.Outbox[Packet]) {
 	}
 	f := &r.fates[number]
 	f.replies++
-	kept := &answer{response: *response, own: !f.forwarded && !f.proxied}
+	kept := &answer{response: *response, own: !f.forwarded && !f.proxied, life: s.machine.Life()}
 	kept.response.Token = r.arena.keep(response.Token)
 	outbox.Send(r.clientNode(r.plan[number].Client), Packet{answer: kept}, netsim.Position(response.After))
 }

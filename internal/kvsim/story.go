@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -21,6 +22,7 @@ type Sentence struct {
 // arrival is the moment at which a server came to cover a write.
 type arrival struct {
 	dot    causal.Dot
+	slots  shard.Set
 	server int
 	at     netsim.Time
 }
@@ -131,12 +133,14 @@ func (r *run) writeInWords(number int32) string {
 		return text
 	}
 	var at, elsewhere []string
-	for _, a := range r.arrivals {
-		if a.dot.Replica != dot.Replica || a.dot.Seq < dot.Seq || a.at > r.matters {
+	slot := shard.SlotOf(r.plan[number].Key)
+	for i := range r.arrivals {
+		a := &r.arrivals[i]
+		if !a.slots.Has(slot) || a.dot.Replica != dot.Replica || a.dot.Seq < dot.Seq || a.at > r.matters {
 			continue
 		}
 		name := r.names[a.server]
-		if r.ghost.home[dot.Replica] == a.server {
+		if r.ghost.replicas[dot.Replica].server == a.server {
 			at = []string{name}
 		} else if !slices.Contains(elsewhere, name) {
 			elsewhere = append(elsewhere, name)
@@ -167,10 +171,13 @@ func endingInWords(f *fate) string {
 }
 
 // noteArrivals notes what a step came to cover.
-func (r *run) noteArrivals(server int, before, now causal.Vector) {
-	for _, dot := range now {
-		if !before.Covers(dot) {
-			r.arrivals = append(r.arrivals, arrival{dot: dot, server: server, at: r.world.Now()})
+func (r *run) noteArrivals(server int, before, now causal.Coverage) {
+	for i := range now {
+		p := &now[i]
+		for _, dot := range p.Vector {
+			if leastBefore(before, &p.Slots, dot.Replica) < dot.Seq {
+				r.arrivals = append(r.arrivals, arrival{dot: dot, slots: p.Slots, server: server, at: r.world.Now()})
+			}
 		}
 	}
 }
