@@ -76,6 +76,7 @@ func (m *Machine) exclude(c *view.Configuration) {
 	m.excluded = true
 	m.refusal = fmt.Sprintf("%s was deleted from the view of the store; put it back with PUT /key-value-store-view at one of its members", m.founder.Address)
 	m.log("%s", m.refusal)
+	m.logged = m.refusal
 	for _, call := range slices.Clone(m.timers.Items()) {
 		m.abandon(call)
 	}

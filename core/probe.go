@@ -7,8 +7,6 @@ type Probe string
 const (
 	ProbeBadMAC             Probe = "token.bad_mac"
 	ProbeFormLifeChanged    Probe = "form.life_changed_after_pledge"
-	ProbeFormTold           Probe = "form.told_by_formed_peer"
-	ProbeRefused            Probe = "form.refused_by_store"
 	ProbeForwardDuplicate   Probe = "forward.duplicate_rejected"
 	ProbeForwardTooOld      Probe = "forward.counter_too_old"
 	ProbeReplyEarlierLife   Probe = "forward.reply_to_earlier_life"
@@ -61,7 +59,7 @@ const (
 // show a situation that was never met as well.
 func Probes() []Probe {
 	return []Probe{
-		ProbeBadMAC, ProbeFormLifeChanged, ProbeFormTold, ProbeRefused, ProbeForwardDuplicate,
+		ProbeBadMAC, ProbeFormLifeChanged, ProbeForwardDuplicate,
 		ProbeForwardTooOld, ProbeReplyEarlierLife, ProbeReplyUnexpected, ProbeForwardRetried,
 		ProbeForwardUnknown, ProbeForwardWaiting, ProbeShardDown, ProbeParked, ProbeParkedTwice,
 		ProbeUnsatisfied, ProbeOverloaded, ProbeProxied, ProbeProxyUncovered, ProbeStreamGap,
