@@ -27,17 +27,25 @@ type peer struct {
 	mu      sync.Mutex
 	queue   []queued
 	bytes   int // weight of the queue
+	urgent  int // messages queued that somebody waits for
 	sending bool
+	pausing bool   // the sender gathers
 	dropped uint64 // ever
 	told    uint64 // of these, what was logged
 	sent    uint64 // messages delivered
 	bodies  uint64 // in so many bodies
 	rest    *time.Timer
 
+	hurry chan struct{} // ends the pause of the sender; capacity 1
+
 	// Used by the sender only, and while there is none under the mutex.
 	link     *link
 	refusal  string    // what the peer last said against this node
 	reported time.Time // when losses were last logged
+	taken    time.Time // when the queue was last taken
+	batch    []queued  // what was taken
+	joiner   joiner
+	body     []byte // that is under way
 }
 
 type queued struct {
@@ -45,7 +53,9 @@ type queued struct {
 	weight  int
 }
 
-func newPeer(address string, link *link) *peer { return &peer{address: address, link: link} }
+func newPeer(address string, link *link) *peer {
+	return &peer{address: address, link: link, hurry: make(chan struct{}, 1)}
+}
 
 // push queues a message and drops the oldest ones that exceed the bounds: what the machine sent
 // last is worth more than what it sent before, and it repairs every loss. start is true when a sender
@@ -56,6 +66,10 @@ func (p *peer) push(message *wire.Message) (start bool) {
 	defer p.mu.Unlock()
 	p.queue = append(p.queue, q)
 	p.bytes += q.weight
+	if !canWait(message) {
+		p.urgent++
+	}
+	p.hasten()
 	drop := 0
 	for len(p.queue)-drop > 1 && (len(p.queue)-drop > maxQueued || p.bytes > maxQueuedBytes) {
 		p.bytes -= p.queue[drop].weight
@@ -71,21 +85,29 @@ func (p *peer) push(message *wire.Message) (start bool) {
 	return start
 }
 
-// take moves everything queued into batch; ok is false when there is nothing, and then the sender
+// take moves everything queued into p.batch; ok is false when there is nothing, and then the sender
 // has to end.
-func (p *peer) take(batch []queued) (_ []queued, ok bool) {
+func (p *peer) take() (ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
 		p.sending = false
 		p.relax()
-		return batch, false
+		return false
 	}
-	batch = append(batch[:0], p.queue...)
-	clear(p.queue)
-	p.queue = p.queue[:0]
-	p.bytes = 0
-	return batch, true
+	p.taken = time.Now()
+	p.batch, p.queue = p.queue, p.batch[:0]
+	p.bytes, p.urgent = 0, 0
+	return true
+}
+
+// tidy lets go of what was taken.
+func (p *peer) tidy() {
+	clear(p.batch) // its length tells how busy the sender is
+	p.joiner.tidy()
+	if cap(p.body) > maxPooled {
+		p.body = nil
+	}
 }
 
 // relax has the connection closed if nobody uses it for long. The caller holds the mutex.

@@ -115,20 +115,17 @@ func (t *transport) close(timeout time.Duration) {
 
 // deliver sends what is queued for a peer until nothing is.
 func (t *transport) deliver(p *peer) {
-	var batch []queued
-	var body []byte
 	pause := firstPause
 	for {
 		// Whoever is about to send something does it first, if anybody is: bodies grow with the load.
 		runtime.Gosched()
-		var ok bool
-		if batch, ok = p.take(batch); !ok {
+		p.gather(t.closing)
+		if !p.take() {
 			return
 		}
-		for rest := batch; len(rest) > 0; {
-			var n int
-			body, n = t.encode(body[:0], rest)
-			err := t.post(p, body)
+		for rest := p.batch; len(rest) > 0; {
+			n := t.encode(p, rest)
+			err := t.post(p)
 			if err == nil {
 				pause = firstPause
 				p.delivered(n)
@@ -142,26 +139,28 @@ func (t *transport) deliver(p *peer) {
 			pause = min(2*pause, maxPause)
 			break
 		}
-		clear(batch)
+		p.tidy()
 		t.report(p)
 	}
 }
 
 // encode makes one body of the first n messages.
-func (t *transport) encode(body []byte, messages []queued) (_ []byte, n int) {
-	for n < len(messages) && len(body) < batchBytes {
+func (t *transport) encode(p *peer, messages []queued) (n int) {
+	p.body = p.body[:0]
+	for n < len(messages) && len(p.body) < batchBytes {
+		message, joined := p.joiner.join(messages[n:])
 		var ok bool
-		if body, ok = appendFrame(body, messages[n].message); !ok {
-			t.logger.Error("a message is too large for the peer protocol", "bytes", messages[n].weight)
+		if p.body, ok = appendFrame(p.body, message); !ok {
+			t.logger.Error("a message is too large for the peer protocol", "bytes", weight(message))
 		}
-		n++
+		n += joined
 	}
-	return body, n
+	return n
 }
 
-// post delivers one body and logs once what the peer says against this node.
-func (t *transport) post(p *peer, body []byte) error {
-	err := p.link.post(body, deliverTimeout)
+// post delivers the body and logs once what the peer says against this node.
+func (t *transport) post(p *peer) error {
+	err := p.link.post(p.body, deliverTimeout)
 	var refused *refusal
 	switch {
 	case err == nil:
