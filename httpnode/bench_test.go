@@ -2,7 +2,6 @@ package httpnode
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +15,6 @@ import (
 	"time"
 
 	"github.com/julienschmidt/httprouter"
-
-	"github.com/sequitur-kv/sequitur/core"
 )
 
 // BenchmarkServe compares GET and PUT on one node with the ceiling: a handler behind the same router
@@ -171,37 +168,8 @@ func (w *discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 
 // BenchmarkReplicated puts at one node of a shard of three, in one process.
 func BenchmarkReplicated(b *testing.B) {
-	var listeners []net.Listener
-	var view []string
-	for range 3 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
-		}
-		listeners, view = append(listeners, listener), append(view, listener.Addr().String())
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer func() {
-		stop()
-		running.Wait()
-	}()
-	nodes := make([]*Node, len(view))
-	for i := range view {
-		n, err := New(Config{Machine: core.Config{Address: view[i], View: view, ShardCount: 1}, Listener: listeners[i]})
-		if err != nil {
-			b.Fatal(err)
-		}
-		nodes[i] = n
-		running.Go(func() {
-			if err := n.Run(ctx); err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	for _, n := range nodes {
-		<-n.Ready()
-	}
+	nodes := newStore(b, 3, Config{})
+	run(b, nodes...)
 	b.Run("put", func(b *testing.B) {
 		l := newLoad(b, nodes[0].Handler(), rawRequest("PUT", "/key-value-store/key", `{"value":"0123456789","causal-metadata":""}`))
 		b.ResetTimer()

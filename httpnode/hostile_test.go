@@ -14,44 +14,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
-
-// served is a node that runs behind a real listener.
-func served(t testing.TB, m machine, config Config) (n *Node, address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = listener.Addr().String()
-	config.Machine.Address, config.Listener = address, listener
-	if n, err = New(config); err != nil {
-		t.Fatal(err)
-	}
-	if m != nil {
-		n.start = func() error {
-			n.engine.start(m, 0)
-			return nil
-		}
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	<-n.Ready()
-	return n, address
-}
 
 // client is a connection on which a test writes what it likes.
 type client struct {
@@ -176,101 +144,6 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
-// TestIdleConnections holds many connections that rest, and measures what they cost.
-func TestIdleConnections(t *testing.T) {
-	count := 10_000
-	var files syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-		t.Fatal(err)
-	}
-	count = min(count, (int(files.Cur)-500)/2) // both ends are in this process
-	n, address := served(t, nil, Config{})
-	before := inUse()
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 77)}}
-	connections := make([]net.Conn, 0, count)
-	defer func() {
-		for _, c := range connections {
-			c.Close()
-		}
-	}()
-	for range count {
-		conn, err := dialer.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		connections = append(connections, conn)
-		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	answer := make([]byte, 512)
-	for _, conn := range connections {
-		if _, err := conn.Read(answer); err != nil {
-			t.Fatal(err)
-		}
-	}
-	each := (inUse() - before) / int64(count)
-	t.Logf("%d idle connections, %d bytes each", count, each)
-	if each > 40<<10 {
-		t.Errorf("an idle connection costs %d bytes", each)
-	}
-	if got := n.guard.Load().open.Load(); got != int64(count) {
-		t.Errorf("%d connections are open, want %d", got, count)
-	}
-	if w := do(n.Handler(), "PUT", "/key-value-store/x", `{"value":1}`); w.Code != 201 {
-		t.Errorf("PUT beside them: %d %s", w.Code, w.Body)
-	}
-}
-
-// inUse is the memory that Go's heap and stacks hold.
-func inUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse + m.StackInuse)
-}
-
-// TestFloodOfWaiting has many writes wait that came with much white space: they must not hold
-// the memory of their bodies.
-func TestFloodOfWaiting(t *testing.T) {
-	const count = 200
-	var waiting sync.WaitGroup
-	waiting.Add(count)
-	m := &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
-		if input.Kind == core.InputRequest {
-			waiting.Done()
-		}
-	}}
-	n := fakeNode(t, m, Config{})
-	body := `{"value":1` + strings.Repeat(" ", 1<<20) + `}`
-	ctx, giveUp := context.WithCancel(context.Background())
-	var clients sync.WaitGroup
-	slots := make(chan struct{}, 16) // requests that are being read at a time
-	before := inUse()
-	for range count {
-		clients.Go(func() {
-			slots <- struct{}{}
-			r, err := http.NewRequestWithContext(ctx, "PUT", "/key-value-store/x", &notify{Reader: strings.NewReader(body), done: func() { <-slots }})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			r.ContentLength = int64(len(body))
-			w := &discardWriter{header: http.Header{}}
-			n.Handler().ServeHTTP(w, r)
-			if w.status != http.StatusServiceUnavailable {
-				t.Errorf("status %d", w.status)
-			}
-		})
-	}
-	waiting.Wait()
-	if each := (inUse() - before) / count; each > 64<<10 {
-		t.Errorf("a request that waits holds %d bytes, its body was %d", each, len(body))
-	}
-	giveUp()
-	clients.Wait()
-}
-
 // notify calls done when everything was read.
 type notify struct {
 	io.Reader
@@ -346,10 +219,7 @@ func TestSlowHeader(t *testing.T) {
 		}
 	}
 	server.ReadHeaderTimeout = 50 * time.Millisecond
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	guarded := &guard{Listener: listener, limit: 10}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(guarded) }()

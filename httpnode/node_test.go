@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -142,35 +141,12 @@ func TestConfigCheck(t *testing.T) {
 
 // TestRun runs two nodes over HTTP and stops one in the middle of a request.
 func TestRun(t *testing.T) {
-	var listeners []net.Listener
-	var view []string
-	for range 2 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		listeners, view = append(listeners, listener), append(view, listener.Addr().String())
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var nodes []*Node
-	var running sync.WaitGroup
-	for i := range view {
-		n, err := New(Config{Machine: core.Config{Address: view[i], View: view, ShardCount: 1}, Listener: listeners[i]})
-		if err != nil {
-			t.Fatal(err)
-		}
-		nodes = append(nodes, n)
-		running.Go(func() {
-			if err := n.Run(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	nodes := newStore(t, 2, Config{})
+	stop := run(t, nodes...)
 	client := http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	ask := func(node int, method, path, body string) (int, string) {
-		r, err := http.NewRequestWithContext(context.Background(), method, "http://"+view[node]+path, strings.NewReader(body))
+		r, err := http.NewRequestWithContext(context.Background(), method, "http://"+nodes[node].Address()+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,9 +161,6 @@ func TestRun(t *testing.T) {
 		}
 		return w.StatusCode, string(text)
 	}
-	for _, n := range nodes {
-		<-n.Ready()
-	}
 	_, text := ask(0, "PUT", "/key-value-store/x", `{"value":1}`)
 	var put struct {
 		Token string `json:"causal-metadata"`
@@ -200,7 +173,6 @@ func TestRun(t *testing.T) {
 	}
 	begin := time.Now()
 	stop()
-	running.Wait()
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("stopping took %v", took)
 	}
@@ -208,26 +180,14 @@ func TestRun(t *testing.T) {
 
 // TestStopWithRequestWaiting stops a node while a request can get no answer.
 func TestStopWithRequestWaiting(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
 	waiting := make(chan struct{})
 	m := &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
 		if input.Kind == core.InputRequest {
 			close(waiting)
 		}
 	}}
-	n, err := New(Config{Machine: core.Config{Address: address}, Listener: listener})
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := listening(t, listen(t), m, Config{})
 	ctx, stop := context.WithCancel(context.Background())
-	n.start = func() error {
-		n.engine.start(m, 0)
-		return nil
-	}
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	go func() {
@@ -236,7 +196,7 @@ func TestStopWithRequestWaiting(t *testing.T) {
 	}()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	begin := time.Now()
-	w, err := client.Get("http://" + address + "/key-value-store/x")
+	w, err := client.Get("http://" + n.Address() + "/key-value-store/x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,11 +216,6 @@ func TestStopWithRequestWaiting(t *testing.T) {
 // TestStopFinishesRequests stops a node while a request waits for a peer, which answers then, over a new
 // connection.
 func TestStopFinishesRequests(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
 	waiting := make(chan core.RequestID, 1)
 	var id core.RequestID
 	m := &fakeMachine{onStep: func(input core.Input, out *core.Output) {
@@ -272,14 +227,7 @@ func TestStopFinishesRequests(t *testing.T) {
 			out.Replies = append(out.Replies, core.Response{ID: id, Status: wire.StatusNotFound, Token: []byte("T")})
 		}
 	}}
-	n, err := New(Config{Machine: core.Config{Address: address}, Listener: listener})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.start = func() error {
-		n.engine.start(m, 0)
-		return nil
-	}
+	n := listening(t, listen(t), m, Config{})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
@@ -287,7 +235,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	var text []byte
 	var request sync.WaitGroup
 	request.Go(func() {
-		w, err := client.Get("http://" + address + "/key-value-store/x")
+		w, err := client.Get("http://" + n.Address() + "/key-value-store/x")
 		if err != nil {
 			t.Error(err)
 			return
@@ -303,7 +251,7 @@ func TestStopFinishesRequests(t *testing.T) {
 		runtime.Gosched()
 	}
 	body, _ := appendFrame(nil, heartbeat(1))
-	w, err := client.Post("http://"+address+peerPath, "", bytes.NewReader(body))
+	w, err := client.Post("http://"+n.Address()+peerPath, "", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,10 +266,7 @@ func TestStopFinishesRequests(t *testing.T) {
 }
 
 func TestRunCannotListen(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	defer listener.Close()
 	n, err := New(Config{Machine: core.Config{Address: listener.Addr().String()}})
 	if err != nil {
@@ -334,18 +279,7 @@ func TestRunCannotListen(t *testing.T) {
 
 // TestRunHalts wants Run to end by itself when the machine panics.
 func TestRunHalts(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := New(Config{Machine: core.Config{Address: listener.Addr().String()}, Listener: listener})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.start = func() error {
-		n.engine.start(&fakeMachine{onStep: func(core.Input, *core.Output) { panic("planted") }}, 0)
-		return nil
-	}
+	n := listening(t, listen(t), &fakeMachine{onStep: func(core.Input, *core.Output) { panic("planted") }}, Config{})
 	if err := n.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "planted") {
 		t.Errorf("Run: %v", err)
 	}
