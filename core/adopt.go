@@ -143,7 +143,7 @@ func (m *Machine) adoptSiblings() {
 			if a.Stage == view.Serving {
 				source.serves = source.serves.Union(&common)
 			}
-			if m.serving != nil && (a.Stage == view.Serving || a.Stage == view.Prepared) {
+			if m.serving != nil && a.Stage != view.Closed {
 				common = a.Slots.Intersect(&m.serving.Slots)
 				listener.slots = listener.slots.Union(&common)
 			}
@@ -226,8 +226,10 @@ func (m *Machine) behind() {
 }
 
 // compareEpochs hands the configuration to one who has an older one, and asks one who has a newer one.
-func (m *Machine) compareEpochs(from int, epoch uint64) {
+// It tells whether a member has just come to have the one of this node.
+func (m *Machine) compareEpochs(from int, epoch uint64) (caughtUp bool) {
 	p := &m.peers[from]
+	caughtUp = p.epoch != 0 && p.epoch < epoch && epoch == m.configuration.Epoch
 	p.epoch = max(p.epoch, epoch)
 	switch {
 	case epoch > m.configuration.Epoch:
@@ -236,6 +238,7 @@ func (m *Machine) compareEpochs(from int, epoch uint64) {
 		p.handed = m.mono + m.config.HeartbeatInterval/8
 		m.hand(from)
 	}
+	return caughtUp
 }
 
 // hand gives the configuration to a member that has an older one.

@@ -295,8 +295,11 @@ func (m *Machine) receive(message *wire.Message) {
 		m.probe(ProbePeerReturned)
 		m.log("%s is up again", m.configuration.Members[from].Address)
 	}
-	m.compareEpochs(from, message.Epoch)
+	caughtUp := m.compareEpochs(from, message.Epoch)
 	m.dispatchMessage(from, message)
+	if caughtUp {
+		m.askAgain(from)
+	}
 }
 
 func (m *Machine) dispatchMessage(from int, message *wire.Message) {

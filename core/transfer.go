@@ -106,6 +106,15 @@ func (m *Machine) pullPart(t *transfer) {
 	})
 }
 
+// askAgain repeats a question that a source may not have answered because its configuration was older.
+func (m *Machine) askAgain(source int) {
+	for _, t := range []*transfer{m.repair, m.full} {
+		if t != nil && t.source == source && t.boot == 0 && t.asked < maxAsked {
+			m.pullPart(t)
+		}
+	}
+}
+
 // expireCopies asks again for parts that do not come, and after a while looks for other sources.
 func (m *Machine) expireCopies() {
 	if t := m.repair; t != nil && m.mono >= t.due {
