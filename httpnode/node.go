@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -102,6 +103,11 @@ func (n *Node) Close() error {
 	return nil
 }
 
+// ballast makes the heap of a running node look larger than it is, in bytes. The collector runs when the heap
+// has doubled: dozens of times a second for a small store under load, which took a tenth of its
+// processor time. The memory is never touched, so it costs address space only, and at most as much garbage.
+const ballast = 32 << 20
+
 // Run listens, boots the machine and serves until ctx ends; then it finishes what is in flight and
 // returns nil, within 2 s. Other errors: the address cannot be listened on, the log failed, or
 // the machine panicked.
@@ -118,6 +124,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		listener.Close()
 		return errors.Join(err, n.Close())
 	}
+	defer runtime.KeepAlive(make([]byte, ballast))
 	guarded := &guard{Listener: listener, limit: int64(n.config.MaxConnections)}
 	n.guard.Store(guarded)
 	server := n.newServer()
