@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -10,6 +9,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/hlc"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 )
 
@@ -23,234 +23,107 @@ func write(replica causal.ReplicaID, seq uint64, key string, clock hlc.Time, del
 	return v
 }
 
-// replica is a store in the model, which is also the only writer of its replica id.
-type replica struct {
-	id    causal.ReplicaID
-	store *store.Store
-	clock hlc.Time
-	boot  int
-	copy  *copying
+// apply takes a write that follows all that the store covers.
+func apply(s *store.Store, v *store.Version, position uint64) store.Result {
+	all := shard.All()
+	s.Cover(&all, v.Dot.Seq-1, v.Dot)
+	return s.Offer(v, position)
 }
 
-// copying is a copy that a replica makes of another one, part by part.
-type copying struct {
-	source   *replica
-	boot     int // of the source
-	from, to causal.Vector
-	cursor   uint64
-	staged   []store.Version
-	last     bool
+// full makes a store that holds every slot.
+func full() *store.Store {
+	s, all := store.New(), shard.All()
+	s.Hold(&all)
+	return s
 }
 
-// world is a few replicas and every write that they ever made.
-type world struct {
-	replicas []*replica
-	writes   map[causal.ReplicaID][]*store.Version
-}
-
-func newWorld(count int) *world {
-	w := &world{writes: map[causal.ReplicaID][]*store.Version{}}
-	for i := range count {
-		w.replicas = append(w.replicas, &replica{id: causal.ReplicaID(i + 1), store: store.New()})
-	}
-	return w
-}
-
-// check holds the store against the promise of its type: for every write that have covers it holds
-// that write, or a later one of the same key; and it holds nothing that nobody wrote.
-func (w *world) check(t *rapid.T, r *replica) {
-	newest := map[string]*store.Version{}
-	for _, writes := range w.writes {
-		for _, v := range writes {
-			if !r.store.Have().Covers(v.Dot) {
-				continue
-			}
-			if best := newest[v.Key]; best == nil || v.Compare(best) > 0 {
-				newest[v.Key] = v
-			}
-		}
-	}
-	var live uint64
-	held := 0
-	r.store.Versions(func(v *store.Version) bool {
-		held++
-		if !v.Deleted {
-			live++
-		}
-		written := w.writes[v.Dot.Replica]
-		if uint64(len(written)) < v.Dot.Seq || written[v.Dot.Seq-1].Key != v.Key {
-			t.Fatalf("replica %d holds %v, which nobody wrote", r.id, v.Dot)
-		}
-		if current, _ := r.store.Lookup(v.Key); current.Dot != v.Dot {
-			t.Fatalf("replica %d lists %v of %s and finds %v", r.id, v.Dot, v.Key, current.Dot)
-		}
-		return true
-	})
-	if r.store.Live() != live {
-		t.Fatalf("replica %d counts %d live keys of %d", r.id, r.store.Live(), live)
-	}
-	for key, v := range newest {
-		current, _ := r.store.Lookup(key)
-		if current == nil || current.Compare(v) < 0 {
-			t.Fatalf("replica %d covers %v (have %v), but lacks it: key %s is %v", r.id, v.Dot, r.store.Have(), key, current)
-		}
-		held--
-	}
-	if held < 0 {
-		t.Fatalf("replica %d lists too few versions", r.id)
-	}
-}
-
-func (w *world) write(t *rapid.T) {
-	r := rapid.SampledFrom(w.replicas).Draw(t, "writer")
-	r.clock = max(r.clock+1, hlc.Time(rapid.IntRange(0, 60).Draw(t, "wall")))
-	v := write(r.id, uint64(len(w.writes[r.id])+1), fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "key")), r.clock, rapid.IntRange(0, 3).Draw(t, "kind") == 0)
-	w.writes[r.id] = append(w.writes[r.id], v)
-	r.store.Apply(v, 1)
-}
-
-// stream brings a replica the next write of another one.
-func (w *world) stream(t *rapid.T) {
-	r := rapid.SampledFrom(w.replicas).Draw(t, "receiver")
-	from := rapid.SampledFrom(w.replicas).Draw(t, "sender").id
-	if next := r.store.Have().Get(from); next < uint64(len(w.writes[from])) {
-		r.store.Apply(w.writes[from][next], 1)
-	}
-}
-
-// begin starts a copy of another replica.
-func (w *world) begin(t *rapid.T) {
-	r := rapid.SampledFrom(w.replicas).Draw(t, "requester")
-	source := rapid.SampledFrom(w.replicas).Draw(t, "source")
-	if r == source {
-		return
-	}
-	r.copy = &copying{
-		source: source, boot: source.boot, from: r.store.Have().Clone(), to: source.store.Have().Clone(),
-		cursor: source.store.Since(r.store.Have()),
-	}
-}
-
-// part fetches the next part of a copy under way; when it is the last, the copy is installed, perhaps after other
-// things have happened.
-func (w *world) part(t *rapid.T) {
-	r := rapid.SampledFrom(w.replicas).Draw(t, "requester")
-	c := r.copy
-	switch {
-	case c == nil:
-	case c.last:
-		before := r.store.Have().Clone()
-		n := r.store.Install(c.staged, c.to, 1, func(*store.Version) {})
-		skipped, overtook := 0, 0
-		for i := range c.staged {
-			switch dot := c.staged[i].Dot; {
-			case before.Covers(dot):
-				skipped++
-			case !c.to.Covers(dot):
-				overtook++
-			}
-		}
-		if n.Skipped != skipped || n.Overtook != overtook || !r.store.Have().CoversAll(c.to) {
-			t.Fatalf("installed %+v, want %d skipped and %d overtaken", n, skipped, overtook)
-		}
-		r.copy = nil
-	case c.boot != c.source.boot:
-		r.copy = nil
-	default:
-		versions, next, last := c.source.store.Part(c.cursor, c.from, rapid.IntRange(1, 150).Draw(t, "size"))
-		if next <= c.cursor && !last {
-			t.Fatalf("the copy stands still at %d", next)
-		}
-		for i := range versions {
-			if c.from.Covers(versions[i].Dot) {
-				t.Fatalf("%v is sent to one who has it", versions[i].Dot)
-			}
-		}
-		c.staged, c.cursor, c.last = append(c.staged, versions...), next, last
-	}
-}
-
-// restart rebuilds a store from what is on record: versions in any order, and have.
-func (w *world) restart(t *rapid.T) {
-	r := rapid.SampledFrom(w.replicas).Draw(t, "restarted")
-	var versions []store.Version
-	r.store.Versions(func(v *store.Version) bool {
-		versions = append(versions, *v)
-		return true
-	})
-	have := r.store.Have().Clone()
-	r.store = store.New()
-	for _, v := range rapid.Permutation(versions).Draw(t, "order") {
-		r.store.Offer(&v, 1)
-	}
-	r.store.Restored(have)
-	r.boot++
-	r.copy = nil
-}
-
-// A store keeps its promise while it writes, hears of writes, copies part by part from sources
-// that go on changing, and restarts; and when everybody has copied everybody, all are equal.
+// A store keeps its promise while it writes, hears of writes, gains slots and gives them up, copies
+// part by part from sources that go on changing, and restarts; and when everybody has copied
+// everybody, all who hold a slot are equal there.
 func TestStoreKeepsItsPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(3)
-		steps := []func(*rapid.T){w.write, w.write, w.stream, w.begin, w.part, w.part, w.restart}
-		for range rapid.IntRange(1, 120).Draw(t, "steps") {
-			steps[rapid.IntRange(0, len(steps)-1).Draw(t, "step")](t)
+		w := newWorld(4)
+		steps := [16]func(*rapid.T){
+			w.write, w.write, w.write, w.write, w.stream, w.stream, w.begin, w.begin, w.part, w.part, w.part, w.hold, w.drop, w.retire, w.forget, w.restart,
+		}
+		for range rapid.IntRange(40, 160).Draw(t, "steps") {
+			steps[drawIndex(t, 4, "step")](t)
 			for _, r := range w.replicas {
 				w.check(t, r)
 			}
 		}
 		for _, r := range w.replicas {
-			for _, source := range w.replicas {
-				cursor := source.store.Since(r.store.Have())
-				versions, _, last := source.store.Part(cursor, r.store.Have(), 1<<30)
-				if !last {
-					t.Fatal("a part of unlimited size is not the last")
-				}
-				r.store.Install(versions, source.store.Have(), 1, func(*store.Version) {})
-				w.check(t, r)
+			for _, id := range w.retired {
+				r.forget(id)
 			}
 		}
-		for _, source := range w.replicas { // what the last one copied, the first one lacks
+		for range 2 { // what the last one copied, the first one lacks
 			for _, r := range w.replicas {
-				versions, _, _ := source.store.Part(source.store.Since(r.store.Have()), r.store.Have(), 1<<30)
-				r.store.Install(versions, source.store.Have(), 1, func(*store.Version) {})
+				for _, source := range w.replicas {
+					w.copyAll(t, r, source)
+				}
 			}
 		}
-		for _, r := range w.replicas[1:] {
-			if a, b := contents(w.replicas[0].store), contents(r.store); a != b {
-				t.Fatalf("replica 1 ends with\n%s\nreplica %d with\n%s", a, r.id, b)
+		for _, slot := range w.slots {
+			var first *replica
+			for _, r := range w.replicas {
+				switch {
+				case r.have[slot] == nil:
+				case first == nil:
+					first = r
+				case contents(first.store, slot) != contents(r.store, slot):
+					t.Fatalf("in slot %d replica %d ends with\n%s\nreplica %d with\n%s", slot, first.id, contents(first.store, slot), r.id, contents(r.store, slot))
+				}
 			}
 		}
 	})
 }
 
-func contents(s *store.Store) string {
-	var lines []string
-	s.Versions(func(v *store.Version) bool {
-		lines = append(lines, fmt.Sprint(v.Key, v.Dot, v.Deleted))
-		return true
-	})
-	slices.Sort(lines)
-	return fmt.Sprint(lines, s.Have(), s.Live())
+// copyAll copies everything that another replica has, by one request for each part of the
+// requester's coverage.
+func (w *world) copyAll(t *rapid.T, r, source *replica) {
+	if r == source {
+		return
+	}
+	for _, first := range []bool{true, false} {
+		for _, part := range r.store.Have().Clone() {
+			r.copy = nil
+			if w.ask(r, source, part.Slots, first); r.copy == nil {
+				continue
+			}
+			if r.copy.fetch(t, 1<<30); !r.copy.last {
+				t.Fatal("a part of unlimited size is not the last")
+			}
+			w.install(t, r)
+			w.check(t, r)
+		}
+	}
 }
 
 // The memory of growth and the list of arrivals are bounded. A requester that is further behind than they reach
 // still gets everything, and one that is close gets little.
 func TestLongHistory(t *testing.T) {
-	const writes, keys = 5000, 100
-	s := store.New()
+	const writes, keys, once = 5000, 100, 50 // the first keys are never written again
+	s := full()
 	for seq := range uint64(writes) {
-		s.Apply(write(1, seq+1, fmt.Sprint(seq%keys), hlc.Time(seq+1), false), seq+1)
+		key := fmt.Sprint(seq % keys)
+		if seq < once {
+			key = "once " + key
+		}
+		apply(s, write(1, seq+1, key, hlc.Time(seq+1), false), seq+1)
 	}
 	for _, behind := range []uint64{0, 1, 7, keys, 1000, 3000, writes} {
-		from := causal.Vector{}.Raise(causal.Dot{Replica: 1, Seq: writes - behind})
-		versions, _, last := s.Part(s.Since(from), from, 1<<30)
-		if want := min(behind, keys); uint64(len(versions)) != want || !last {
+		request := store.Request{Slots: shard.All(), Have: causal.Vector{}.Raise(causal.Dot{Replica: 1, Seq: writes - behind})}
+		versions, _, last := s.Part(s.Since(&request), &request, 1<<30)
+		want := min(behind, keys)
+		if behind == writes {
+			want += once
+		}
+		if uint64(len(versions)) != want || !last {
 			t.Errorf("%d writes behind: %d versions, want %d", behind, len(versions), want)
 		}
 	}
-	if got := s.Since(causal.Vector{{Replica: 1, Seq: writes - 1}}); got < writes {
+	if got := s.Since(&store.Request{Slots: shard.All(), Have: causal.Vector{{Replica: 1, Seq: writes - 1}}}); got < writes {
 		t.Errorf("one write behind begins at arrival %d", got)
 	}
 	if v, position := s.Lookup("99"); v.Dot.Seq != writes || position != writes {
@@ -258,8 +131,80 @@ func TestLongHistory(t *testing.T) {
 	}
 }
 
+// Nobody's coverage names a replica any more that has retired. Who is new to a slot gets its writes
+// all the same: of one who restarted since, and of one who got them so.
+func TestCopyOfWhatARetiredReplicaWrote(t *testing.T) {
+	all := shard.All()
+	gone := func(id causal.ReplicaID) bool { return id == 1 }
+	copyOf := func(source *store.Store) *store.Store {
+		s := full()
+		request := store.Request{Slots: all, Have: source.Have().At(0).Clone()} // got by streams
+		for _, dot := range request.Have {
+			s.Cover(&all, 0, dot)
+		}
+		versions, _, _ := source.Part(source.Since(&request), &request, 1<<30)
+		s.Install(versions, source.Have(), gone, true, 1, func(*store.Version) {})
+		return s
+	}
+	first := full()
+	apply(first, write(1, 1, "x", 5, false), 1)
+	apply(first, write(1, 2, "y", 6, true), 1)
+	first.Cover(&all, 0, causal.Dot{Replica: 2, Seq: 1})
+	first.Forget(gone)
+	if got := first.Have().String(); got != "2.1" {
+		t.Errorf("covers %s", got)
+	}
+	restarted := store.New()
+	first.Versions(func(v *store.Version) bool {
+		restarted.Offer(v, 1)
+		return true
+	})
+	restarted.Restored(first.Have().Clone())
+	for name, s := range map[string]*store.Store{
+		"one": copyOf(first), "one that restarted": copyOf(restarted), "one that got a copy": copyOf(copyOf(first)),
+	} {
+		if s.Len() != 2 || s.Live() != 1 {
+			t.Errorf("a copy of %s has %d keys, %d of them live", name, s.Len(), s.Live())
+		}
+	}
+	// Who held the slot all the time has them.
+	request := store.Request{Slots: all, Gone: gone}
+	if versions, _, last := restarted.Part(restarted.Since(&request), &request, 1<<30); len(versions) != 0 || !last {
+		t.Errorf("%d versions for one who has them", len(versions))
+	}
+}
+
+// One who forgot a retired replica has all that it wrote, though the source does not know so yet.
+func TestInstallSkipsTheForgotten(t *testing.T) {
+	s, old := full(), write(1, 1, "x", 5, false)
+	apply(s, old, 1)
+	apply(s, write(2, 1, "x", 4, false), 2)
+	gone := func(id causal.ReplicaID) bool { return id == 1 }
+	s.Forget(gone)
+	n := s.Install([]store.Version{*old, *write(1, 2, "y", 6, false)}, nil, gone, false, 3, func(v *store.Version) { t.Errorf("stored %v", v.Dot) })
+	if n != (store.Installed{Skipped: 2}) || s.Len() != 1 || s.Have().String() != "2.1" {
+		t.Errorf("%+v, %d keys, have %v", n, s.Len(), s.Have())
+	}
+}
+
+// What a slot that was given up meanwhile had in a copy is left out.
+func TestInstallAfterDrop(t *testing.T) {
+	s, kept, lost := full(), write(1, 1, "x", 5, false), write(1, 2, "y", 6, false)
+	slots := setOf(shard.SlotOf("y"))
+	s.Drop(&slots, func(key string) { t.Errorf("dropped %s", key) })
+	to := causal.Coverage{{Slots: shard.All(), Vector: causal.Vector{{Replica: 1, Seq: 2}}}}
+	n := s.Install([]store.Version{*kept, *lost}, to, func(causal.ReplicaID) bool { return false }, false, 1, func(v *store.Version) {
+		if v.Key != "x" {
+			t.Errorf("stored %s", v.Key)
+		}
+	})
+	if v, _ := s.Lookup("y"); v != nil || n != (store.Installed{}) || s.Len() != 1 || s.Have().At(shard.SlotOf("y")) != nil {
+		t.Errorf("%v of y, %+v, %d keys", v, n, s.Len())
+	}
+}
+
 func TestOffer(t *testing.T) {
-	s := store.New()
+	s := full()
 	for i, step := range []struct {
 		version *store.Version
 		want    store.Result
@@ -274,7 +219,7 @@ func TestOffer(t *testing.T) {
 		{write(1, 4, "y", 7, true), store.Stored, 1},
 		{write(1, 5, "y", 8, true), store.Stored, 1},
 	} {
-		if got := s.Apply(step.version, uint64(i+1)); got != step.want || s.Live() != step.live {
+		if got := apply(s, step.version, uint64(i+1)); got != step.want || s.Live() != step.live {
 			t.Errorf("step %d: %v with %d live keys, want %v with %d", i, got, s.Live(), step.want, step.live)
 		}
 	}
