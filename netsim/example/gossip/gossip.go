@@ -17,7 +17,10 @@
 //
 // 4. Say how a process boots: Boot gives the records that survived.
 //
-// 5. Say what must always hold (Invariant) and what must hold once the world has
+// 5. Report rare situations as probes (Outbox.Probe): a sweep can demand that they
+// are met, and faults can wait for them.
+//
+// 6. Say what must always hold (Invariant) and what must hold once the world has
 // healed (Check in the test). See gossip_test.go: a sweep over seeds, each with
 // its own storm of faults, is twenty lines.
 package gossip
@@ -74,6 +77,9 @@ func (c *Counter) Wake(now netsim.Clock, out *netsim.Outbox[Counts]) {
 	if c.counts[c.id] < c.goal {
 		c.counts[c.id]++
 		c.last = out.Append([]byte{1})
+		if c.counts[c.id] == c.goal {
+			out.Probe("gossip.last_step") // and no later step repairs what is lost of it
+		}
 	}
 	peer := netsim.NodeID(c.random.Below(uint64(len(c.counts))))
 	if peer == c.id {

@@ -17,7 +17,10 @@ const (
 
 // storm builds the run of a seed: ten seconds of faults, ten seconds to recover.
 func storm(seed netsim.Seed, hasty bool) netsimtest.Case[Counts] {
-	swarm := netsim.Swarm{Targets: netsim.FirstNodes(nodes), End: 10 * netsim.Second}
+	swarm := netsim.Swarm{
+		Targets: netsim.FirstNodes(nodes), End: 10 * netsim.Second,
+		Situations: []string{"gossip.nothing_new", "gossip.last_step"}, Triggered: netsim.Ratio{Num: 1, Den: 4},
+	}
 	return netsimtest.Case[Counts]{
 		Config: netsim.Config[Counts]{
 			Seed:  seed,
@@ -41,7 +44,7 @@ func storm(seed netsim.Seed, hasty bool) netsimtest.Case[Counts] {
 			Invariant: Invariant,
 		},
 		Check:      agree,
-		Situations: []string{"gossip.nothing_new"},
+		Situations: []string{"gossip.nothing_new", "gossip.last_step"},
 	}
 }
 
@@ -76,6 +79,78 @@ func TestSweepFindsTheHastyCounter(t *testing.T) {
 	if again := failure(t, func(t testing.TB) { netsimtest.Run(t, 500, hasty) }); again != first {
 		t.Errorf("the printed command finds\n%s\ninstead of\n%s", again, first)
 	}
+}
+
+// TestFaultsThatWaitFindTheHastyCounterSooner: one crash as the last step of a
+// node is under way finds the mistake in most seeds, one at any time in a few.
+func TestFaultsThatWaitFindTheHastyCounterSooner(t *testing.T) {
+	names := storm(1, false).Config.Names
+	waiting, err := netsim.ParseSchedule("when gossip.last_step then after 15ms crash met for 1s", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const seeds = 100
+	finds := func(hasty bool, schedule func(seed netsim.Seed) netsim.Schedule) (found int) {
+		for seed := range netsim.Seed(seeds) {
+			c := storm(seed, hasty).Config
+			c.Schedule, c.End, c.ChaosEnd = schedule(seed), 30*netsim.Second, 20*netsim.Second
+			w, err := netsim.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Run() != nil {
+				found++
+			}
+			if w.Faults()[0].Touched == 0 {
+				t.Errorf("seed %d: the crash hit nobody", seed)
+			}
+		}
+		return found
+	}
+	crashes := netsim.Swarm{
+		Targets: netsim.FirstNodes(nodes), Kinds: []netsim.FaultKind{netsim.Crash}, Count: 1,
+		Begin: netsim.Second, End: 10 * netsim.Second,
+	}
+	atLast := finds(true, func(netsim.Seed) netsim.Schedule { return waiting })
+	anytime := finds(true, crashes.Draw)
+	if atLast < 2*anytime || atLast < seeds/2 {
+		t.Errorf("of %d seeds, a crash at the last step fails %d and one at any time %d", seeds, atLast, anytime)
+	}
+	if sound := finds(false, func(netsim.Seed) netsim.Schedule { return waiting }); sound > 0 {
+		t.Errorf("%d seeds fail without the mistake", sound)
+	}
+}
+
+// TestLateAndLostNodes: the others count what a node counted before it was killed,
+// and a node that comes late catches up.
+func TestLateAndLostNodes(t *testing.T) {
+	netsimtest.Run(t, 50, func(seed netsim.Seed) netsimtest.Case[Counts] {
+		c := storm(seed, false)
+		kill, err := netsim.ParseSchedule("when 1st gossip.last_step at n1,n2 then kill met", c.Config.Names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Config.Schedule, c.Config.ChaosEnd, c.Config.End = kill, 15*netsim.Second, 30*netsim.Second
+		c.Config.StartAt = []netsim.Time{nodes - 1: 8 * netsim.Second}
+		c.Check = func(w *netsim.World[Counts]) error {
+			killed := w.Killed()
+			if killed != netsim.Nodes(0) && killed != netsim.Nodes(1) {
+				return fmt.Errorf("%d nodes are down for good", killed.Len())
+			}
+			least, most := ^uint64(0), uint64(0)
+			for id := range netsim.NodeID(w.Len()) {
+				if total := w.Node(id).(*Counter).Total(); !killed.Has(id) {
+					least, most = min(least, total), max(most, total)
+				}
+			}
+			if least != most || most < (nodes-1)*goal || most > nodes*goal {
+				return fmt.Errorf("at the end the living know of %d to %d steps", least, most)
+			}
+			return nil
+		}
+		c.Situations = []string{"gossip.last_step"}
+		return c
+	})
 }
 
 func setFlag(t *testing.T, name, value string) {
