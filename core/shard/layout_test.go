@@ -108,6 +108,11 @@ func TestResized(t *testing.T) {
 			if resized.Count() != count {
 				t.Fatalf("%d shards instead of %d", resized.Count(), count)
 			}
+			for i, set := range resized.Shards() {
+				if set != resized.SlotsOf(shard.ID(i+1)) {
+					t.Fatalf("another set of shard %d", i+1)
+				}
+			}
 			for id, size := range slotsByShard(resized) {
 				if want := shard.Slots / count; id > 0 && id <= count && size != want && size != want+1 || (id == 0 || id > count) && size != 0 {
 					t.Fatalf("shard %d of %d has %d slots", id, count, size)

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -48,6 +49,27 @@ func TestNeed(t *testing.T) {
 	}
 	if c.Assignment(8).Replica != 8 || c.Assignment(7) != nil || c.ShardOf(6) != 0 {
 		t.Error("assignments by replica id")
+	}
+}
+
+// A replica id may stay unretired while many others come and go.
+func TestAssignmentsFarApart(t *testing.T) {
+	replicas := []causal.ReplicaID{3, 5, 3 + maxSpan, 4 + maxSpan, 1 << 30, 1<<32 - 1}
+	assignments := make([]Assignment, len(replicas))
+	for i, r := range replicas {
+		assignments[i] = Assignment{Replica: r}
+	}
+	c := assigned(assignments...)
+	for _, r := range replicas {
+		for other := r - 2; other != r+3; other++ {
+			a := c.Assignment(other)
+			if known := slices.Contains(replicas, other); known != (a != nil) || known && a.Replica != other {
+				t.Errorf("replica %d: %v", other, a)
+			}
+		}
+	}
+	if len(c.byReplica) > maxSpan+1 {
+		t.Errorf("a table of %d", len(c.byReplica))
 	}
 }
 

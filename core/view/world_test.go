@@ -145,10 +145,16 @@ func (w *world) adopt(p *process, c *view.Configuration) {
 		}
 		return
 	}
+	since := c.Epoch
+	if p.applied != nil {
+		since = p.applied.Epoch
+	}
 	p.applied = c
+	// It may have lost slots and got them anew meanwhile: what it held there is handed over.
+	kept := slotsOf(c, p.life, func(a *view.Assignment) bool { return a.Born <= since })
 	held := slotsOf(c, p.life, func(a *view.Assignment) bool { return true })
-	p.have = p.have.Within(&held).Hold(&held).Forget(func(r causal.ReplicaID) bool { return c.Assignment(r) == nil })
-	p.truth = p.truth.Within(&held).Hold(&held)
+	p.have = p.have.Within(&kept).Hold(&held).Forget(func(r causal.ReplicaID) bool { return c.Assignment(r) == nil })
+	p.truth = p.truth.Within(&kept).Hold(&held)
 }
 
 // slotsOf are the slots of the assignments of a life that are chosen.
@@ -180,11 +186,11 @@ func (p *process) learn(slots *shard.Set, dot causal.Dot) {
 	if a == nil {
 		return
 	}
-	charge := slotsOf(p.applied, p.life, open)
-	slots2 := slots.Intersect(&a.Slots)
-	slots2 = slots2.Intersect(&charge)
-	p.have, _ = p.have.Raise(&slots2, 0, dot)
-	p.truth, _ = p.truth.Raise(&slots2, 0, dot)
+	growing := slotsOf(p.applied, p.life, open)
+	growing = growing.Intersect(&a.Slots)
+	growing = growing.Intersect(slots)
+	p.have, _ = p.have.Raise(&growing, 0, dot)
+	p.truth, _ = p.truth.Raise(&growing, 0, dot)
 }
 
 // stream sends writes of the process's own to another, which may be ahead or behind.
