@@ -156,4 +156,15 @@ func between(list []receipt, low, high Time) int {
 	return count
 }
 
+// wantHeld wants no receipt in between, and count of them at the end of that time.
+func wantHeld(t *testing.T, list []receipt, from, until Time, count int) {
+	t.Helper()
+	if n := between(list, from, until); n != 0 {
+		t.Errorf("%d messages were handled from %v to %v, want none", n, from, until)
+	}
+	if burst := between(list, until, until+1); burst != count {
+		t.Errorf("%d messages were handled at %v, want %d", burst, until, count)
+	}
+}
+
 func (r *rig) touched() uint64 { return r.world.Faults()[0].Touched }

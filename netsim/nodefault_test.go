@@ -8,12 +8,7 @@ import (
 func TestPauseHoldsEverything(t *testing.T) {
 	r := newRig(t, 2, "at 203ms for 300ms pause n2").run()
 	got := r.got(1, 0)
-	if between(got, at(203), at(503)) != 0 {
-		t.Error("n2 handled a message in its pause")
-	}
-	if burst := between(got, at(503), at(503)+1); burst != 30 {
-		t.Errorf("%d messages handled at the end of the pause, want 30", burst)
-	}
+	wantHeld(t, got, at(203), at(503), 30)
 	for _, now := range r.all[1][0].wakes {
 		if at(203) <= now.Mono && now.Mono < at(503) {
 			t.Errorf("n2 woke at %v, in its pause", now.Mono)
@@ -210,8 +205,10 @@ func TestClockFaultsOverlap(t *testing.T) {
 // fault lasts, so that a healed world is not slow.
 func TestSlownessEndsWithItsFault(t *testing.T) {
 	slow := newRig(t, 2, "at 203ms for 100ms slow 10s n2").run()
-	if got := slow.got(1, 0); between(got, at(203), at(303)) != 0 || between(got, at(303), at(303)+1) != 10 || len(got) != 100 {
-		t.Error("the messages were not handled when the node was fast again")
+	got := slow.got(1, 0)
+	wantHeld(t, got, at(203), at(303), 10)
+	if len(got) != 100 {
+		t.Errorf("%d messages were handled, want 100", len(got))
 	}
 	disk := newRig(t, 2, "at 201ms for 100ms slow-sync 10s n1").logging().run()
 	if first := disk.got(1, 0)[19]; first.count != 20 || first.at != at(306) {

@@ -1,5 +1,7 @@
 package netsim
 
+import "iter"
+
 // runningFault is a fault of the schedule and what became of it.
 type runningFault struct {
 	// Fault is that of the schedule, or what it became when it was triggered.
@@ -93,20 +95,32 @@ func (w *World[M]) active(kind FaultKind) *[]int32 {
 	}
 }
 
+// announce puts the beginning or the end of a fault into the digest and the trace.
+func (w *World[M]) announce(kind eventKind, f *runningFault, word string) {
+	w.noteFault(kind, f)
+	if w.tracing {
+		w.traceText(word + w.faultText(f))
+	}
+}
+
+// named yields the nodes that a fault names, the first one first.
+func (w *World[M]) named(f *runningFault) iter.Seq[*process[M]] {
+	return func(yield func(*process[M]) bool) {
+		for i := range w.nodes {
+			if p := &w.nodes[i]; f.Nodes.Has(p.id) && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
 func (w *World[M]) begin(index int32) {
 	f := &w.faults[index]
 	w.begun++
 	f.number = w.begun
 	f.began = w.now
-	w.noteFault(eventBegin, f)
-	if w.tracing {
-		w.traceText("begins: " + w.faultText(f))
-	}
-	for i := range w.nodes {
-		p := &w.nodes[i]
-		if !f.Nodes.Has(p.id) {
-			continue
-		}
+	w.announce(eventBegin, f, "begins: ")
+	for p := range w.named(f) {
 		switch f.Kind {
 		case Crash, Wipe:
 			if w.crash(p, f.Kind == Wipe) {
@@ -131,10 +145,7 @@ func (w *World[M]) begin(index int32) {
 func (w *World[M]) end(index int32) {
 	f := &w.faults[index]
 	f.ended = w.now
-	w.noteFault(eventEnd, f)
-	if w.tracing {
-		w.traceText("ends: " + w.faultText(f))
-	}
+	w.announce(eventEnd, f, "ends: ")
 	list := w.active(f.Kind)
 	kept := (*list)[:0]
 	for _, other := range *list {
@@ -143,11 +154,7 @@ func (w *World[M]) end(index int32) {
 		}
 	}
 	*list = kept
-	for i := range w.nodes {
-		p := &w.nodes[i]
-		if !f.Nodes.Has(p.id) {
-			continue
-		}
+	for p := range w.named(f) {
 		switch f.Kind {
 		case Crash, Wipe:
 			w.restart(p)
