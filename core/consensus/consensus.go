@@ -176,6 +176,7 @@ type Log struct {
 	status  Status
 	vote    ID
 	leading bool
+	backlog uint64 // about the size of the applied entries that the snapshot does not cover
 
 	timers
 	heard     map[ID]time.Duration // as leader: when a peer last spoke
@@ -266,7 +267,8 @@ func (l *Log) Step(from ID, payload []byte) Result {
 	switch {
 	case l.leading:
 		l.heard[from] = l.now
-	case l.vote == from && (vote != from || term != l.status.Term), l.status.Leader == from && fromLeader(m):
+	case l.status.Leader == from && l.status.Term == m.GetTerm(), // it was heard
+		l.vote == from && (vote != from || term != l.status.Term): // it may become the leader
 		l.waitForLeader()
 	}
 	return Stepped
@@ -296,11 +298,6 @@ func (l *Log) judge(m *pb.Message) Result {
 	return Stepped
 }
 
-func fromLeader(m *pb.Message) bool {
-	t := m.GetType()
-	return t == pb.MsgApp || t == pb.MsgHeartbeat || t == pb.MsgSnap
-}
-
 // Ready appends to out all there is to do since it was last called. It must be called before what a
 // call changed is revealed to anybody, and costs nothing when there is nothing.
 func (l *Log) Ready(out *Output) {
@@ -328,6 +325,7 @@ func (l *Log) drain(out *Output) {
 			out.Records = l.storage.install(work.Snapshot, out.Records)
 			clear(out.Committed)
 			out.Installed, out.Committed = l.storage.snapshot.Snapshot, out.Committed[:0]
+			l.backlog = 0
 			l.setMembers(l.storage.snapshot.members)
 		}
 		if len(work.Entries) > 0 {
@@ -355,6 +353,7 @@ func (l *Log) drain(out *Output) {
 // apply hands out a committed entry, or obeys it.
 func (l *Log) apply(e *pb.Entry, out *Output) {
 	l.status.Applied = e.GetIndex()
+	l.backlog += entryBytes(e)
 	if e.GetType() == pb.EntryNormal {
 		if len(e.GetData()) > 0 { // a new leader's first entry is empty
 			out.Committed = append(out.Committed, Entry{Index: e.GetIndex(), Data: e.GetData()})
@@ -374,19 +373,17 @@ func (l *Log) Status() Status { return l.status }
 func (l *Log) Leading() bool { return l.leading }
 
 func (l *Log) overgrown() bool {
-	entries, bytes := l.storage.sinceSnapshot(l.status.Applied)
-	return entries >= l.config.CompactAfter || entries > 0 && bytes >= compactBytes
+	return l.status.Applied-l.storage.snapshot.Index >= uint64(l.config.CompactAfter) || l.backlog >= compactBytes
 }
 
 // Compact replaces the older part of the log by the state of the application, which must have
 // applied all that Ready has handed out; call it at any time, and whenever an Output asks for it. The
 // log keeps state.
 func (l *Log) Compact(state []byte, out *Output) {
-	l.Ready(out)
 	if len(l.status.Voters) == 0 || l.status.Applied == l.storage.snapshot.Index {
 		return
 	}
 	members := members{voters: l.status.Voters, learners: l.status.Learners}
 	out.Records = l.storage.compact(l.status.Applied, members, state, uint64(l.config.CompactAfter/4), out.Records)
-	out.Compact = false
+	out.Compact, l.backlog = false, 0
 }

@@ -100,20 +100,17 @@ func (l *Log) unwantedLearner(desired []ID) ID {
 	return 0
 }
 
-// unwantedVoter finds the next voter to remove, silent ones first: to remove one that is alive while
-// the silent ones remain could leave no majority alive. More says that it is too early to do, or that
-// another must be replaced first.
+// unwantedVoter finds the next voter to remove. More says that there is one, but it is too early to
+// know who is alive, or another voter must come first.
 func (l *Log) unwantedVoter(desired []ID) (id ID, more bool) {
-	for _, silent := range [...]bool{true, false} {
-		for _, id := range l.status.Voters {
-			if id == l.config.Self || slices.Contains(desired, id) || l.alive(id) == silent {
-				continue
-			}
-			if l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
-				return id, true
-			}
-			more = true
+	for _, id := range l.status.Voters {
+		if id == l.config.Self || slices.Contains(desired, id) {
+			continue
 		}
+		if l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
+			return id, true
+		}
+		more = true
 	}
 	return 0, more
 }

@@ -112,18 +112,6 @@ func (s *storage) Snapshot() (*pb.Snapshot, error) {
 	}}, nil
 }
 
-// sinceSnapshot counts the applied entries that the snapshot does not cover.
-func (s *storage) sinceSnapshot(applied uint64) (entries int, bytes uint64) {
-	if applied <= s.snapshot.Index {
-		return 0, 0
-	}
-	for _, e := range s.entries[s.snapshot.Index-s.base.index : applied-s.base.index] {
-		entries++
-		bytes += entryBytes(e)
-	}
-	return entries, bytes
-}
-
 func (s *storage) setHard(hard *pb.HardState, records []Record) []Record {
 	s.hard = hard
 	return append(records, s.hardRecord())

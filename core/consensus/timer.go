@@ -21,7 +21,7 @@ type timers struct {
 	started      bool          // the first Tick told where the clock stands
 	now          time.Duration // of the last Tick
 	due          time.Duration // of the next event below; zero before the first Tick
-	electionDue  time.Duration // as follower or candidate: stand for election
+	electionDue  time.Duration // as follower or candidate: stand for election; as learner: forget the leader
 	leaderUntil  time.Duration // as follower: the leader is not doubted before
 	heartbeatDue time.Duration // as leader
 	quorumDue    time.Duration // as leader: see who spoke
@@ -60,9 +60,11 @@ func (l *Log) expire() {
 	case l.now >= l.electionDue:
 		l.waitForLeader()
 		l.leaderUntil = l.now
+		l.dirty = true
 		if l.votes() {
-			l.dirty = true
-			_ = l.node.Campaign() // it fails only for lack of a vote
+			_ = l.node.Campaign()
+		} else {
+			_ = l.node.ForgetLeader() // a learner only stops sending it proposals
 		}
 	}
 	l.observe()
@@ -143,7 +145,7 @@ func (l *Log) schedule() {
 	switch {
 	case l.leading:
 		l.due = min(l.heartbeatDue, l.quorumDue)
-	case l.votes():
+	case l.votes() || l.status.Leader != 0:
 		l.due = l.electionDue
 	default:
 		l.due = never

@@ -140,22 +140,30 @@ type world struct {
 	leaders map[uint64]consensus.ID // by term
 	digest  hash.Hash
 	counts  map[string]int
+
+	forgetful bool // disks may lose what is durable
 }
 
+// newWorld lets dice choose how many nodes there are, and what will happen.
 func newWorld(t failer, d dice) *world {
+	w := newCluster(t, 1+d.roll(8, "founders"), 4+d.roll(12, "compact after"))
+	w.dice = d
+	return w
+}
+
+// newCluster starts a cluster for a test that makes its own choices.
+func newCluster(t failer, founders, compact int) *world {
 	w := &world{
-		t: t, dice: d, cut: map[[2]int]bool{}, leaders: map[uint64]consensus.ID{},
-		digest: sha256.New(), counts: map[string]int{}, compact: 4 + d.roll(12, "compact after"),
+		t: t, cut: map[[2]int]bool{}, leaders: map[uint64]consensus.ID{},
+		digest: sha256.New(), counts: map[string]int{}, compact: compact,
 	}
-	var founders []consensus.ID
-	for range 1 + d.roll(8, "founders") {
+	for range founders {
 		w.lives++
-		founders = append(founders, w.lives)
+		w.known.members = append(w.known.members, w.lives)
 	}
-	w.known.members = founders
 	w.genesis = w.known.encode()
-	for _, id := range founders {
-		w.add(id, founders)
+	for _, id := range w.known.members {
+		w.add(id, w.known.members)
 	}
 	return w
 }
@@ -351,8 +359,13 @@ func (w *world) deliver(p packet) {
 		}
 		w.act(s, func() {
 			switch result := s.log.Step(p.from, p.payload); result {
-			case consensus.Malformed, consensus.Misdirected, consensus.Rollback:
+			case consensus.Malformed, consensus.Misdirected:
 				w.t.Fatalf("node %d gets a message of %d: %d", s.life, p.from, result)
+			case consensus.Rollback:
+				w.counts["rollback"]++
+				if !w.forgetful {
+					w.t.Fatalf("node %d finds that it forgot what it told %d", s.life, p.from)
+				}
 			default:
 			}
 		})
