@@ -113,9 +113,8 @@ func (c *Configuration) round(dead *Assignment) (finals []Extent, complete bool)
 		if r == nil || r.Epoch < dead.Round {
 			return nil, false
 		}
-		slots := a.Slots.Intersect(&dead.Slots)
 		for k := range r.Have {
-			part := r.Have[k].Slots.Intersect(&slots)
+			part := r.Have[k].Slots.Intersect(&dead.Slots)
 			seq := r.Have[k].Vector.Get(dead.Replica)
 			for slot := range most {
 				if part.Has(shard.Slot(slot)) {
