@@ -68,15 +68,16 @@ func (m *Machine) pledge() {
 }
 
 func (m *Machine) answerHello(from view.LifeID, h *wire.Hello) {
-	var store []byte
+	w := forming.Answer(h, m.founder, m.config.View, m.config.ShardCount)
+	message := &wire.Message{From: m.founder.Life, To: from, Body: w}
 	if m.configuration != nil {
-		store = view.AppendConfiguration(nil, m.configuration)
+		message.Cluster, message.Epoch = m.configuration.Cluster, m.configuration.Epoch
+		w.Formed, w.Store = true, view.AppendConfiguration(nil, m.configuration)
+		if up, missing := m.majority(); !up {
+			w.Missing = missing
+		}
 	}
-	w := &wire.Message{From: m.founder.Life, To: from, Body: forming.Answer(h, m.founder, m.config.View, m.config.ShardCount, store)}
-	if m.configuration != nil {
-		w.Cluster, w.Epoch = m.configuration.Cluster, m.configuration.Epoch
-	}
-	m.out.Sends = append(m.out.Sends, Send{To: h.Address, After: max(m.bornAt, m.latest()), Message: w})
+	m.out.Sends = append(m.out.Sends, Send{To: h.Address, After: max(m.bornAt, m.latest()), Message: message})
 }
 
 func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {

@@ -32,6 +32,7 @@ type peer struct {
 	view       []string
 	shardCount int
 	formed     bool          // the peer belongs to a store
+	missing    string        // who is missing there for a majority
 	pledged    view.Founding // by founder.Life
 }
 
@@ -60,13 +61,9 @@ func (f *Former) Ask(index int, challenge uint64) *wire.Hello {
 	return &wire.Hello{Address: f.view[f.self], Challenge: challenge, View: f.view, ShardCount: f.shardCount}
 }
 
-// Answer answers a question of a peer. store is the encoded configuration of the store this node
-// belongs to, nil if it belongs to none.
-func Answer(h *wire.Hello, self view.Founder, addresses []string, shardCount int, store []byte) *wire.Welcome {
-	return &wire.Welcome{
-		Address: self.Address, Challenge: h.Challenge, Key: self.Key, View: addresses, ShardCount: shardCount,
-		Formed: store != nil, Store: store,
-	}
+// Answer answers a question of a peer, of a node that belongs to no store.
+func Answer(h *wire.Hello, self view.Founder, addresses []string, shardCount int) *wire.Welcome {
+	return &wire.Welcome{Address: self.Address, Challenge: h.Challenge, Key: self.Key, View: addresses, ShardCount: shardCount}
 }
 
 // Welcomed takes the answer of a life, and tells whether it answers the last question.
@@ -82,7 +79,7 @@ func (f *Former) Welcomed(life view.LifeID, w *wire.Welcome) bool {
 	p.challenge = 0
 	p.founder = view.Founder{Address: w.Address, Life: life, Key: w.Key}
 	p.known = true
-	p.view, p.shardCount, p.formed = w.View, w.ShardCount, w.Formed
+	p.view, p.shardCount, p.formed, p.missing = w.View, w.ShardCount, w.Formed, w.Missing
 	return true
 }
 
@@ -144,14 +141,21 @@ func (f *Former) count() int {
 	return max(count, 1)
 }
 
-// Joining says in a sentence that a peer belongs to a store, which this node is to join, "" if none does.
+// Joining says in a sentence that a peer belongs to a store, which this node is to join, and what is
+// in the way; "" if no peer does.
 func (f *Former) Joining() string {
+	text := ""
 	for i := range f.peers {
-		if f.peers[i].formed {
-			return fmt.Sprintf("%s is joining the store that %s belongs to", f.view[f.self], f.view[i])
+		if !f.peers[i].formed {
+			continue
 		}
+		text = fmt.Sprintf("%s is joining the store that %s belongs to", f.view[f.self], f.view[i])
+		if f.peers[i].missing == "" {
+			return text
+		}
+		text += "; that takes a majority of its voting members, of which are missing " + f.peers[i].missing
 	}
-	return ""
+	return text
 }
 
 // Obstacle says in a sentence what keeps this node from pledging, "" for nothing.

@@ -39,6 +39,7 @@ type Welcome struct {
 	ShardCount int
 	Formed     bool   // the sender belongs to a store:
 	Store      []byte // this configuration of it, as view.AppendConfiguration writes it; nil if not Formed
+	Missing    string // who is missing for a majority of the voting members, "" if it seems to be up
 }
 
 func (*Welcome) kind() kind { return kindWelcome }
@@ -50,7 +51,7 @@ func (b *Welcome) append(buf []byte) []byte {
 	buf = appendStart(buf, b.View, b.ShardCount)
 	buf = codec.AppendBool(buf, b.Formed)
 	if b.Formed {
-		buf = codec.AppendBytes(buf, b.Store)
+		buf = codec.AppendString(codec.AppendBytes(buf, b.Store), b.Missing)
 	}
 	return buf
 }
@@ -61,7 +62,7 @@ func (b *Welcome) read(r *codec.Reader) {
 	copy(b.Key[:], r.Raw(len(b.Key)))
 	b.View, b.ShardCount = readStart(r)
 	if b.Formed = r.Bool(); b.Formed {
-		b.Store = bytes.Clone(r.Bytes())
+		b.Store, b.Missing = bytes.Clone(r.Bytes()), r.String()
 	}
 }
 

@@ -80,22 +80,24 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body {
 			w := &wire.Welcome{Address: "b:1", Challenge: number(t), Key: view.Key{7}, View: []string{"a:1"}, Formed: rapid.Bool().Draw(t, "formed")}
 			if w.Formed {
-				w.Founding = drawFounding(t)
+				w.Store, w.Missing = drawBytes(t), rapid.String().Draw(t, "missing")
 			}
 			return w
 		},
 		func(t *rapid.T) wire.Body { return &wire.Pledge{Founding: drawFounding(t)} },
-		func(t *rapid.T) wire.Body { return &wire.Heartbeat{Have: drawVector(t)} },
+		func(t *rapid.T) wire.Body {
+			return &wire.Heartbeat{Have: drawCoverage(t), Copied: number(t), ToCopy: number(t)}
+		},
 		func(t *rapid.T) wire.Body {
 			return &wire.Batch{Replica: 3, From: number(t), To: number(t), Slots: drawSet(t), Writes: drawVersions(t)}
 		},
 		func(t *rapid.T) wire.Body {
-			return &wire.Pull{Transfer: number(t), Slots: drawSet(t), Have: drawVector(t), Boot: number(t), Cursor: number(t)}
+			return &wire.Pull{Transfer: number(t), Full: rapid.Bool().Draw(t, "full"), Slots: drawSet(t), Have: drawVector(t), Boot: number(t), Cursor: number(t)}
 		},
 		func(t *rapid.T) wire.Body {
 			return &wire.State{
 				Transfer: number(t), Asked: number(t), First: rapid.Bool().Draw(t, "first"), Last: rapid.Bool().Draw(t, "last"),
-				Boot: number(t), Cursor: number(t), Slots: drawSet(t), To: drawVector(t), Versions: drawVersions(t),
+				Boot: number(t), Cursor: number(t), Keys: number(t), To: drawCoverage(t), Versions: drawVersions(t),
 			}
 		},
 		func(t *rapid.T) wire.Body {
@@ -107,12 +109,28 @@ func bodies() []func(t *rapid.T) wire.Body {
 		},
 		func(t *rapid.T) wire.Body {
 			return &wire.Reply{
-				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnknown)).Draw(t, "status")),
+				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnfinished)).Draw(t, "status")),
 				Value: drawBytes(t), Context: causal.Pack(drawContext(t)), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
 				Reason: rapid.String().Draw(t, "reason"),
 			}
 		},
+		func(t *rapid.T) wire.Body { return &wire.Enter{Address: "c:1", Instead: view.LifeID(number(t))} },
+		func(t *rapid.T) wire.Body { return &wire.Configuration{Encoded: drawBytes(t)} },
+		func(t *rapid.T) wire.Body { return &wire.Raft{Payload: drawBytes(t)} },
 	}
+}
+
+// drawCoverage draws a coverage of up to three parts.
+func drawCoverage(t *rapid.T) causal.Coverage {
+	var c causal.Coverage
+	for range rapid.IntRange(0, 3).Draw(t, "parts") {
+		slots := drawSet(t)
+		c = c.Hold(&slots)
+		for _, dot := range drawVector(t) {
+			c, _ = c.Raise(&slots, 0, dot)
+		}
+	}
+	return c
 }
 
 func drawMessage(t *rapid.T) *wire.Message {
@@ -190,7 +208,7 @@ func TestRangesAreChecked(t *testing.T) {
 		"unknown operation":                  &wire.Forward{Op: 200},
 		"operation that nobody passes on":    &wire.Forward{Op: wire.OpView},
 		"no status":                          &wire.Reply{},
-		"unknown status":                     &wire.Reply{Status: wire.StatusUnknown + 1},
+		"unknown status":                     &wire.Reply{Status: wire.StatusUnfinished + 1},
 		"no founders":                        &wire.Pledge{Founding: view.Founding{ShardCount: 1}},
 		"no shards":                          &wire.Pledge{Founding: view.Founding{Founders: []view.Founder{{Address: "a"}}}},
 		"too many shards":                    &wire.Pledge{Founding: view.Founding{ShardCount: shard.MaxShards + 1, Founders: []view.Founder{{Address: "a"}}}},
@@ -220,16 +238,16 @@ func FuzzDecode(f *testing.F) {
 
 func TestNames(t *testing.T) {
 	seen := map[string]bool{}
-	for op := range wire.OpShardMembers + 1 {
+	for op := range wire.OpProgress + 1 {
 		seen[op.String()] = true
 	}
-	for status := range wire.StatusUnknown + 1 {
+	for status := range wire.StatusUnfinished + 1 {
 		seen["status "+status.String()] = true
 	}
-	if want := int(wire.OpShardMembers) + int(wire.StatusUnknown) + 2; len(seen) != want {
+	if want := int(wire.OpProgress) + int(wire.StatusUnfinished) + 2; len(seen) != want {
 		t.Errorf("%d names for %d values: %v", len(seen), want, seen)
 	}
-	if got := wire.StatusUnknown.String(); got != "outcome unknown" {
+	if got := wire.StatusUnfinished.String(); got != "unfinished" {
 		t.Errorf("the last status is called %q", got)
 	}
 	if got := wire.OpShardMembers.String(); got != "shard members" {
