@@ -100,6 +100,10 @@ func TestCapsuleErrorsNameTheLine(t *testing.T) {
 		{"fresh both", "fresh bath", `line 7 of the capsule: "bath" is too much`},
 		{"isolate n3", "isolate n9", `line 11 of the capsule: "n9" names no node`},
 		{"isolate n3 from n1,n2", "crash c1", "line 11 of the capsule: faults hit nodes of the store only"},
+		{"at 1s for 2s isolate n3 from n1,n2", "when stream.gap then pause others for 2s", "line 11 of the capsule: faults hit nodes of the store only"},
+		{"at 1s for 2s isolate n3 from n1,n2", "when stream.gap then after 601s pause met for 2s", "line 11 of the capsule: a fault begins before 600s"},
+		{"at 1s for 2s isolate n3 from n1,n2", "when stream.gap at c1 then pause met for 2s", "line 11 of the capsule: faults hit nodes of the store only"},
+		{"at 1s for 2s isolate n3 from n1,n2", "when stream.gap pause met for 2s", `line 11 of the capsule: expected "then", found "pause"`},
 		{"isolate", "explode", `line 11 of the capsule: "explode" is not a fault; known are`},
 		{"seed 7", "seed 7\nheals 90s", "the capsule: it heals at 90s, settles at 80s"},
 		{"at 4s", "at 81s", "the capsule: B-0 is due at 81s, after all has to be settled"},
@@ -118,7 +122,7 @@ func FuzzCapsule(f *testing.F) {
 	f.Add(smallCapsule)
 	f.Add("capsule 1\nscenario single\nseed 1\njudge linearizability\nheals 2s\nsettles 3s\nends 4s\nexpect undecided x y\ndigest ff\nfaults\noperations\n")
 	f.Add("capsule 1\nscenario restarts\nseed 1\nexpect holds\nfaults\nat 1s for 2s bridge n1,n2 | n4..n6 via n3\nat 1s for 1s loss 1/5 all\n" +
-		"at 0s for 2s skew -250ms n1\noperations\nat 1s F-3 n6 put k9 null within 1us\n")
+		"at 0s for 2s skew -250ms n1\nwhen 3rd stream.gap at n1..n3 then after 5ms bridge n1,n2 but met | n3 via met for 1s\nat 4s kill n3\noperations\nat 1s F-3 n6 put k9 null within 1us\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ParseCapsule(text)
 		if err != nil {

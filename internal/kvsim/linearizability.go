@@ -202,7 +202,7 @@ func (r *Runner) Visualize(w io.Writer, result *Result) error {
 		}
 		annotations = append(annotations, porcupine.Annotation{
 			Tag: "fault: " + f.Fault.Kind.String(), Start: int64(f.Began), End: int64(max(f.Ended, f.Began)),
-			Description: f.Fault.Kind.String(), Details: faultInWords(&f.Fault, r.run.names), BackgroundColor: "#f6d5c4",
+			Description: f.Fault.Kind.String(), Details: reportInWords(f, r.run.names), BackgroundColor: "#f6d5c4",
 		})
 	}
 	info.AddAnnotations(annotations)

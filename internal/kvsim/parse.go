@@ -32,6 +32,7 @@ const (
 //
 //	faults                             # as netsim.ParseSchedule reads them
 //	at 3.2s for 1.5s partition n1,n2 | n3..n6
+//	when stream.gap then pause n1..n6 but met for 3s
 //
 //	operations                         # of each client in the order in which it asks
 //	at 2.5s A-0 n1 put k1 "A-0" within 3s
@@ -186,16 +187,17 @@ func (p *capsuleParser) fault(line string) error {
 	}
 	for i := range schedule {
 		f := &schedule[i]
-		if f.At > maxCapsuleEnd || f.For > maxCapsuleEnd {
+		if f.At > maxCapsuleEnd || f.For > maxCapsuleEnd || f.When.After > maxCapsuleEnd {
 			return fmt.Errorf("a fault begins before %v and lasts no longer", maxCapsuleEnd)
 		}
-		named := f.Nodes | f.Peers
+		named := f.Nodes | f.Peers | f.When.By
 		for _, group := range f.Groups {
 			named |= group
 		}
-		if f.Kind == netsim.Bridge {
+		if f.Kind == netsim.Bridge && f.Via != netsim.MetNode {
 			named |= netsim.Nodes(f.Via)
 		}
+		named &^= netsim.Met | netsim.ButMet
 		if named&^netsim.FirstNodes(p.scenario.Servers) != 0 {
 			return fmt.Errorf("faults hit nodes of the store only: %s", strings.Join(p.names[:p.scenario.Servers], ", "))
 		}

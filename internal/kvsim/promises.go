@@ -35,6 +35,30 @@ func promisesOfStandard() []string {
 		core.ProbePeerDown,
 		core.ProbePeerReturned,
 	}
+	return probeNames(probes)
+}
+
+// situationsToMeet are those that faults wait for: an exchange between nodes has begun and is not over, or
+// something was lost just now.
+func situationsToMeet() []string {
+	return probeNames([]core.Probe{
+		ProbeCrashUnsynced,
+		core.ProbeForwardWaiting,
+		core.ProbeForwardRetried,
+		core.ProbeReplyUnexpected,
+		core.ProbeParked,
+		core.ProbeProxied,
+		core.ProbeStreamGap,
+		core.ProbeStreamHeld,
+		core.ProbePullOverwritten,
+		core.ProbePullRestarted,
+		core.ProbePullOtherSource,
+		core.ProbeInstallOvertaken,
+		core.ProbePeerReturned,
+	})
+}
+
+func probeNames(probes []core.Probe) []string {
 	names := make([]string, len(probes))
 	for i, p := range probes {
 		names[i] = string(p)

@@ -97,7 +97,7 @@ func Standard() Scenario {
 		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 400 * netsim.Millisecond}},
 		SlowDisks:   netsim.Ratio{Num: 2, Den: 5},
 		StartWithin: 2 * netsim.Second,
-		Faults:      netsim.Swarm{Count: 16},
+		Faults:      netsim.Swarm{Count: 16, Situations: situationsToMeet()},
 		Lags: netsim.Swarm{
 			Count: 4, Kinds: []netsim.FaultKind{netsim.Delay, netsim.Reorder, netsim.Clog},
 			Longest: 30 * netsim.Second, Strongest: 3 * netsim.Second,
@@ -130,6 +130,15 @@ func Restarts() Scenario {
 	return s
 }
 
+// Situations is the standard scenario with half of the faults aimed at situations: as soon as a node meets
+// one, that node or all others are paused, cut off, crashed, …
+func Situations() Scenario {
+	s := Standard()
+	s.Name = "situations"
+	s.Faults.Triggered = netsim.Ratio{Num: 1, Den: 2}
+	return s
+}
+
 // Single is one node alone, which is linearizable: the positive control of that judge.
 func Single() Scenario {
 	s := Standard()
@@ -147,7 +156,7 @@ func Single() Scenario {
 }
 
 // scenarios is the registry, by name.
-func scenarios() []Scenario { return []Scenario{Standard(), Restarts(), Single()} }
+func scenarios() []Scenario { return []Scenario{Standard(), Restarts(), Single(), Situations()} }
 
 // ScenarioNames lists them.
 func ScenarioNames() []string {

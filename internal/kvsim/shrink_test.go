@@ -109,6 +109,68 @@ func TestShrinkWhatNoSessionSees(t *testing.T) {
 	}
 }
 
+// TestShrinkWhatWaitsForASituation: the situation stays, what else was said about it goes as far as it can.
+func TestShrinkWhatWaitsForASituation(t *testing.T) {
+	s := Standard()
+	faults, err := netsim.ParseSchedule(`when 2nd lww.concurrent_loser_dropped at n1..n6 then after 20s wipe n2..n5,met for 5s
+		when what.never.happens then pause met for 1s`, s.names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Capsule{Scenario: "standard", Seed: 1, Phases: s.Phases, Faults: faults}
+	c.Operations = s.Workload.Plan(1, s.Servers, Keys(s.Workload.Keys), nil)
+	shrunk, err := Shrink(c, ShrinkOptions{Workers: 2, Events: 4_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := shrunk.Capsule
+	if len(small.Faults) != 1 {
+		t.Fatalf("left is\n%s", small.Format())
+	}
+	f := &small.Faults[0]
+	when := netsim.Trigger{Probe: "lww.concurrent_loser_dropped", After: f.When.After}
+	if f.When != when || when.After > 5*netsim.Second || f.For > netsim.Second || f.Nodes&netsim.Met != 0 || f.Nodes.Len() == 4 {
+		t.Errorf("left is\n%s", small.Format())
+	}
+	told := slices.IndexFunc(shrunk.Result.Story, func(s Sentence) bool {
+		return strings.Contains(s.Text, " meets lww.concurrent_loser_dropped, n") && strings.HasSuffix(s.Text, "and the disk is lost, for "+seconds(f.For))
+	})
+	if began := shrunk.Result.Faults[0].Began; told < 0 || began == 0 || shrunk.Result.Story[told].At != began {
+		t.Errorf("the fault began at %v, its story is %+v", began, shrunk.Result.Story)
+	}
+	again, err := ParseCapsule(small.Format())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(small, again); diff != "" {
+		t.Errorf("it reads back differently: %s", diff)
+	}
+}
+
+func TestSpareLeavesAFault(t *testing.T) {
+	one, two := netsim.Nodes(0), netsim.Nodes(1)
+	for _, test := range []struct{ set, spared, left netsim.NodeSet }{
+		{one | two, one, two},
+		{one, one, 0},
+		{one, two, 0},
+		{one | netsim.Met, one, netsim.Met},
+		{one | netsim.Met, netsim.Met, one},
+		{netsim.Met, netsim.Met, 0},
+		{one | two | netsim.ButMet, one, two | netsim.ButMet},
+		{one | netsim.ButMet, one, 0},
+	} {
+		f, g := netsim.Fault{Nodes: test.set}, netsim.Fault{Groups: []netsim.NodeSet{4, test.set}}
+		changed, also := spare(&f, test.spared), spare(&g, test.spared)
+		want := test.set
+		if test.left != 0 {
+			want = test.left
+		}
+		if changed != (test.left != 0) || also != changed || f.Nodes != want || g.Groups[1] != want {
+			t.Errorf("%x without %x: %t, %x, %x", test.set, test.spared, changed, f.Nodes, g.Groups[1])
+		}
+	}
+}
+
 func TestNothingToShrink(t *testing.T) {
 	scenario := Standard()
 	result := NewRunner(scenario).Run(1)
@@ -153,6 +215,7 @@ func TestFaultsInWords(t *testing.T) {
 		"at 1s for 2.0004s jump +2s n1":         "the clock of n1 jumps by 2 s, to come back slowly, for 2 s",
 		"at 1s for 500us freeze n1":             "the clock of n1 stands still for 500 us",
 		"at 1s for 2s slow-sync 30ms n1":        "the disk of n1 takes 30 ms longer for 2 s",
+		"at 1s kill n1,n2":                      "n1 and n2 crashed and never came back",
 	} {
 		schedule, err := netsim.ParseSchedule(text, names)
 		if err != nil {
@@ -183,5 +246,40 @@ func TestOnlyTheSameRuleCounts(t *testing.T) {
 	s.rule, s.kind = c.Rule, KindInvariant
 	if s.try(same) {
 		t.Error("another kind is accepted")
+	}
+}
+
+func TestTriggeredFaultsInWords(t *testing.T) {
+	names := []string{"n1", "n2", "n3"}
+	effect := netsim.Fault{Kind: netsim.Pause, For: 2 * netsim.Second, Nodes: netsim.Nodes(0, 2)}
+	for text, want := range map[string]string{
+		"when a.b then pause others for 2s":                      "as n2 meets a.b, n1 and n3 are paused for 2 s",
+		"when 2nd a.b then pause others for 2s":                  "as n2 meets a.b, which had been met 1 time before, n1 and n3 are paused for 2 s",
+		"when 9th a.b at n2 then after 50ms pause others for 2s": "50 ms after n2 meets a.b, which had been met 8 times before, n1 and n3 are paused for 2 s",
+	} {
+		schedule, err := netsim.ParseSchedule(text, names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := netsim.FaultReport{Fault: schedule[0], Effect: effect, Met: 1}
+		if got := reportInWords(&report, names); got != want {
+			t.Errorf("%s\n is told as %s\n want      %s", text, got, want)
+		}
+	}
+}
+
+// TestStoryLeavesOutWhatNeverBegan: a fault whose situation nobody met is no part of it.
+func TestStoryLeavesOutWhatNeverBegan(t *testing.T) {
+	s := Standard()
+	faults, err := netsim.ParseSchedule("when what.never.happens then crash met for 2s\nat 0s for 2s pause n1\nat 61s for 2s pause n2", s.names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := NewRunner(s).RunWith(1, Options{Plan: []Operation{}, Schedule: faults, Tell: true})
+	if len(result.Story) != 1 || result.Story[0].Text != "n1 is paused for 2 s" {
+		t.Errorf("%+v", result.Story)
+	}
+	if result.Stats.Idle != 2 || result.Stats.Faults != 1 {
+		t.Errorf("%+v", result.Stats)
 	}
 }

@@ -83,7 +83,8 @@ func (r *run) stats(faults []netsim.FaultReport) Stats {
 func overlaps(f *fate, faults []netsim.FaultReport) bool {
 	for i := range faults {
 		fault := &faults[i]
-		if fault.Touched > 0 && fault.Began <= f.returned && f.invoked <= fault.Ended {
+		ended := f.invoked <= fault.Ended || fault.Effect.Kind == netsim.Kill // which never ends
+		if fault.Touched > 0 && fault.Began <= f.returned && ended {
 			return true
 		}
 	}

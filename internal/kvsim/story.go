@@ -31,8 +31,8 @@ type arrival struct {
 func (r *run) story(result *Result) []Sentence {
 	var told []Sentence
 	for i := range result.Faults {
-		if f := &result.Faults[i]; f.Began != 0 || f.Fault.At == 0 {
-			told = append(told, Sentence{At: f.Fault.At, Text: faultInWords(&f.Fault, r.names)})
+		if f := &result.Faults[i]; f.Effect.Kind != 0 {
+			told = append(told, Sentence{At: f.Effect.At, Text: reportInWords(f, r.names)})
 		}
 	}
 	culprit := int32(-1)

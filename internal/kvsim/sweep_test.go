@@ -104,3 +104,32 @@ func TestScenarioNames(t *testing.T) {
 		t.Error("nonsense is a scenario")
 	}
 }
+
+// TestOverlap: an operation overlaps a fault that touched something and was in effect; a kill always stays.
+func TestOverlap(t *testing.T) {
+	report := netsim.FaultReport{Effect: netsim.Fault{Kind: netsim.Crash}, Began: 2 * netsim.Second, Ended: 4 * netsim.Second, Touched: 1}
+	for _, test := range []struct {
+		kind           netsim.FaultKind
+		from, to       netsim.Time
+		touched        uint64
+		ended, overlap bool
+	}{
+		{netsim.Crash, 1, 3, 1, true, true},
+		{netsim.Crash, 3, 5, 1, true, true},
+		{netsim.Crash, 3, 5, 0, true, false},
+		{netsim.Crash, 0, 1, 1, true, false},
+		{netsim.Crash, 5, 6, 1, true, false},
+		{netsim.Kill, 5, 6, 1, false, true},
+		{netsim.Kill, 0, 1, 1, false, false},
+	} {
+		r := report
+		r.Effect.Kind, r.Touched = test.kind, test.touched
+		if !test.ended {
+			r.Ended = 0
+		}
+		f := fate{invoked: test.from * netsim.Second, returned: test.to * netsim.Second}
+		if got := overlaps(&f, []netsim.FaultReport{r}); got != test.overlap {
+			t.Errorf("%+v: overlaps %t", test, got)
+		}
+	}
+}

@@ -11,21 +11,8 @@ import (
 func (s *shrinker) weaken() {
 	s.step = "weakening"
 	for fault := 0; fault < len(s.best.Faults); fault++ {
-		s.untilUseless(func(c *Capsule) bool { return halve(&c.Faults[fault].For, 10*netsim.Millisecond) })
-		s.untilUseless(func(c *Capsule) bool {
-			f := &c.Faults[fault]
-			if f.Amount < 0 {
-				f.Amount = -f.Amount
-				defer func() { f.Amount = -f.Amount }()
-			}
-			return f.Amount != 0 && halve(&f.Amount, netsim.Millisecond)
-		})
-		s.all(func(node int) candidate {
-			if node >= netsim.MaxNodes {
-				return nil
-			}
-			return func(c *Capsule) bool { return spare(&c.Faults[fault], netsim.NodeID(node)) }
-		})
+		s.weakenTrigger(fault)
+		s.weakenFault(fault)
 	}
 	for _, flag := range []func(o *Operation) *bool{
 		func(o *Operation) *bool { return &o.Fresh },
@@ -44,6 +31,52 @@ func (s *shrinker) weaken() {
 		})
 	}
 	s.fewerNodes()
+}
+
+// weakenTrigger lets a fault begin as soon as any node meets its situation for the first time.
+func (s *shrinker) weakenTrigger(fault int) {
+	s.try(func(c *Capsule) bool {
+		by := &c.Faults[fault].When.By
+		named := *by != 0
+		*by = 0
+		return named
+	})
+	s.try(func(c *Capsule) bool {
+		skip := &c.Faults[fault].When.Skip
+		skips := *skip > 0
+		*skip = 0
+		return skips
+	})
+	s.untilUseless(func(c *Capsule) bool {
+		after := &c.Faults[fault].When.After
+		waits := *after > 0
+		if !halve(after, netsim.Millisecond) {
+			*after = 0
+		}
+		return waits
+	})
+}
+
+// weakenFault makes a fault shorter, smaller and aimed at less.
+func (s *shrinker) weakenFault(fault int) {
+	s.untilUseless(func(c *Capsule) bool { return halve(&c.Faults[fault].For, 10*netsim.Millisecond) })
+	s.untilUseless(func(c *Capsule) bool {
+		f := &c.Faults[fault]
+		if f.Amount < 0 {
+			f.Amount = -f.Amount
+			defer func() { f.Amount = -f.Amount }()
+		}
+		return f.Amount != 0 && halve(&f.Amount, netsim.Millisecond)
+	})
+	s.all(func(i int) candidate {
+		one := netsim.Met // before those that are named: a reader knows them
+		if i > netsim.MaxNodes {
+			return nil
+		} else if i > 0 {
+			one = netsim.Nodes(netsim.NodeID(i - 1))
+		}
+		return func(c *Capsule) bool { return spare(&c.Faults[fault], one) }
+	})
 }
 
 // untilUseless repeats a change as long as the rule stays broken.
@@ -68,22 +101,18 @@ func halve(t *netsim.Time, enough netsim.Time) bool {
 }
 
 // spare takes a node out of a fault; false if that leaves no fault, or was not in it.
-func spare(f *netsim.Fault, node netsim.NodeID) bool {
-	one := netsim.Nodes(node)
-	for i, group := range f.Groups {
-		if group&one != 0 && group != one {
-			f.Groups[i] &^= one
+func spare(f *netsim.Fault, one netsim.NodeSet) bool {
+	sets := []*netsim.NodeSet{&f.Nodes, &f.Peers}
+	for i := range f.Groups {
+		sets = append(sets, &f.Groups[i])
+	}
+	for _, set := range sets {
+		if *set&one != 0 && *set&^netsim.ButMet != one {
+			*set &^= one
 			return true
 		}
 	}
-	changed := false
-	for _, set := range []*netsim.NodeSet{&f.Nodes, &f.Peers} {
-		if *set&one != 0 && *set != one && !changed {
-			*set &^= one
-			changed = true
-		}
-	}
-	return changed
+	return false
 }
 
 // fewerNodes asks a node that is used anyway instead of another one.
@@ -154,7 +183,9 @@ func (s *shrinker) moments() []netsim.Time { return s.best.moments() }
 func (c *Capsule) moments() []netsim.Time {
 	var moments []netsim.Time
 	for i := range c.Faults {
-		moments = append(moments, c.Faults[i].At)
+		if c.Faults[i].When.Probe == "" { // else nobody knows
+			moments = append(moments, c.Faults[i].At)
+		}
 	}
 	for i := range c.Operations {
 		moments = append(moments, c.Operations[i].At)
@@ -207,6 +238,7 @@ func (s *shrinker) round() {
 		for _, unit := range []netsim.Time{netsim.Second, 100 * netsim.Millisecond, 10 * netsim.Millisecond, netsim.Millisecond} {
 			at := s.try(func(c *Capsule) bool { return roundTo(&c.Faults[i].At, unit) })
 			length := s.try(func(c *Capsule) bool { return c.Faults[i].For >= unit && roundTo(&c.Faults[i].For, unit) })
+			s.try(func(c *Capsule) bool { return roundTo(&c.Faults[i].When.After, unit) })
 			if at && length {
 				break
 			}

@@ -7,8 +7,28 @@ import (
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
-// faultInWords is a fault as a person would tell it: "n3 is cut off from n1 and n2 for 2 s".
+// reportInWords is a fault that began, and why: "as n2 meets stream.gap, n3 is paused for 2 s".
+func reportInWords(f *netsim.FaultReport, names []string) string {
+	text := faultInWords(&f.Effect, names)
+	if f.Met == netsim.NoNode {
+		return text
+	}
+	when := &f.Fault.When
+	situation := fmt.Sprintf("%s meets %s", names[f.Met], when.Probe)
+	if when.Skip > 0 {
+		situation += fmt.Sprintf(", which had been met %s before", counted(int(when.Skip), "time"))
+	}
+	if when.After > 0 {
+		return fmt.Sprintf("%s after %s, %s", seconds(when.After), situation, text)
+	}
+	return fmt.Sprintf("as %s, %s", situation, text)
+}
+
+// faultInWords is a fault of a time as a person would tell it: "n3 is cut off from n1 and n2 for 2 s".
 func faultInWords(f *netsim.Fault, names []string) string {
+	if f.Kind == netsim.Kill {
+		return faultEffect(f, names)
+	}
 	return faultEffect(f, names) + " for " + seconds(f.For)
 }
 
@@ -39,6 +59,8 @@ func faultEffect(f *netsim.Fault, names []string) string {
 		return fmt.Sprintf("%s %s paused", nodes, is)
 	case netsim.Crash:
 		return nodes + " crashed, with the disk kept,"
+	case netsim.Kill:
+		return nodes + " crashed and never came back"
 	case netsim.Wipe:
 		return nodes + " crashed, and the disk is lost,"
 	case netsim.Slow:
