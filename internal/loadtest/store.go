@@ -37,7 +37,7 @@ func startStore(o options) (*store, error) {
 		return nil, err
 	}
 	s := &store{addresses: addresses[:nodes], ceiling: addresses[nodes]}
-	s.client.Timeout = 5 * time.Second
+	s.client.Timeout = 5*time.Second + o.turn // a profile takes a whole turn
 	view := strings.Join(s.addresses, ",")
 	for i, address := range s.addresses {
 		args := []string{"--socket-address", address, "--view", view, "--shard-count", fmt.Sprint(shards), "--log-level", "error"}
