@@ -23,24 +23,20 @@ func (h *held) addSend(send core.Send) { h.sends = append(h.sends, send) }
 // release passes on, and forgets, everything whose After is at most durable. An output may overtake
 // another: After positions do not ascend, because a reply about something old reveals nothing new.
 func (h *held) release(durable core.Position, reply func(*core.Response), send func(*core.Send)) {
-	replies := h.replies[:0]
-	for i := range h.replies {
-		if r := &h.replies[i]; r.After <= durable {
-			reply(r)
+	h.replies = letOut(h.replies, durable, func(r *core.Response) core.Position { return r.After }, reply)
+	h.sends = letOut(h.sends, durable, func(s *core.Send) core.Position { return s.After }, send)
+}
+
+// letOut passes on the outputs whose After is at most durable, and returns the rest.
+func letOut[T any](outputs []T, durable core.Position, after func(*T) core.Position, pass func(*T)) []T {
+	rest := outputs[:0]
+	for i := range outputs {
+		if o := &outputs[i]; after(o) <= durable {
+			pass(o)
 		} else {
-			replies = append(replies, *r)
+			rest = append(rest, *o)
 		}
 	}
-	clear(h.replies[len(replies):])
-	h.replies = replies
-	sends := h.sends[:0]
-	for i := range h.sends {
-		if s := &h.sends[i]; s.After <= durable {
-			send(s)
-		} else {
-			sends = append(sends, *s)
-		}
-	}
-	clear(h.sends[len(sends):])
-	h.sends = sends
+	clear(outputs[len(rest):])
+	return rest
 }

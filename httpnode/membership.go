@@ -27,6 +27,15 @@ func (a *api) askFor(w http.ResponseWriter, r *http.Request, request core.Reques
 	return c, true
 }
 
+// tell asks the machine a question and answers with a message and the members that describe makes, each
+// with a comma before it; or as askFor does.
+func (a *api) tell(w http.ResponseWriter, r *http.Request, question core.Request, message string, describe func(*core.Response) []byte) {
+	if c, ok := a.askFor(w, r, question); ok {
+		defer c.release()
+		succeed(w, message, describe(&c.response))
+	}
+}
+
 // membership returns the configuration and the members that are up, which every
 // administrative request is judged by; or it answers and returns nil.
 func (a *api) membership(w http.ResponseWriter, r *http.Request) (*view.Configuration, []string) {

@@ -121,6 +121,15 @@ func (s *scanner) next(c byte) bool {
 	return false
 }
 
+// comma scans what stands between two members or elements.
+func (s *scanner) comma() bool {
+	if !s.next(',') {
+		return false
+	}
+	s.space()
+	return true
+}
+
 // value scans one value that begins right here.
 func (s *scanner) value() error {
 	if s.at >= len(s.text) {
@@ -166,11 +175,8 @@ func (s *scanner) object(visit func(name []byte, value span)) error {
 	base, many := len(s.names), map[string]struct{}(nil)
 	s.space()
 	for first := true; !s.next('}'); first = false {
-		if !first {
-			if !s.next(',') {
-				return s.unexpected()
-			}
-			s.space()
+		if !first && !s.comma() {
+			return s.unexpected()
 		}
 		name, err := s.name(base, &many)
 		if err != nil {
@@ -243,11 +249,8 @@ func (s *scanner) array() error {
 	}
 	s.space()
 	for first := true; !s.next(']'); first = false {
-		if !first {
-			if !s.next(',') {
-				return s.unexpected()
-			}
-			s.space()
+		if !first && !s.comma() {
+			return s.unexpected()
 		}
 		if err := s.value(); err != nil {
 			return err

@@ -16,47 +16,35 @@ import (
 type shardResource struct{ *api }
 
 func (s *shardResource) ids(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	c, ok := s.askFor(w, r, core.Request{Op: wire.OpShardIDs})
-	if !ok {
-		return
-	}
-	defer c.release()
-	succeed(w, "Shard IDs retrieved successfully", appendList([]byte(`,"shard-ids":`), c.response.Members))
+	s.tell(w, r, core.Request{Op: wire.OpShardIDs}, "Shard IDs retrieved successfully", func(answer *core.Response) []byte {
+		return appendList([]byte(`,"shard-ids":`), answer.Members)
+	})
 }
 
 func (s *shardResource) ofNode(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	c, ok := s.askFor(w, r, core.Request{Op: wire.OpNodeShard})
-	if !ok {
-		return
-	}
-	defer c.release()
-	succeed(w, "Shard ID of the node retrieved successfully", appendQuoted([]byte(`,"shard-id":`), c.response.Shard.String()))
+	s.tell(w, r, core.Request{Op: wire.OpNodeShard}, "Shard ID of the node retrieved successfully", func(answer *core.Response) []byte {
+		return appendQuoted([]byte(`,"shard-id":`), answer.Shard.String())
+	})
 }
 
 func (s *shardResource) membersOf(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-	c, ok := s.askOf(w, r, wire.OpShardMembers, params)
-	if !ok {
-		return
-	}
-	defer c.release()
-	succeed(w, "Members of shard ID retrieved successfully", appendList([]byte(`,"shard-id-members":`), c.response.Members))
+	s.tell(w, r, about(wire.OpShardMembers, params), "Members of shard ID retrieved successfully", func(answer *core.Response) []byte {
+		return appendList([]byte(`,"shard-id-members":`), answer.Members)
+	})
 }
 
 func (s *shardResource) keyCount(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-	c, ok := s.askOf(w, r, wire.OpKeyCount, params)
-	if !ok {
-		return
-	}
-	defer c.release()
-	succeed(w, "Key count of shard ID retrieved successfully", strconv.AppendUint([]byte(`,"shard-id-key-count":`), c.response.Count, 10))
+	s.tell(w, r, about(wire.OpKeyCount, params), "Key count of shard ID retrieved successfully", func(answer *core.Response) []byte {
+		return strconv.AppendUint([]byte(`,"shard-id-key-count":`), answer.Count, 10)
+	})
 }
 
-// askOf asks a question about the shard that the path names.
-func (s *shardResource) askOf(w http.ResponseWriter, r *http.Request, op wire.Op, params httprouter.Params) (*call, bool) {
+// about is a question about the shard that the path names.
+func about(op wire.Op, params httprouter.Params) core.Request {
 	// Text that is no id names a shard that does not exist, which the machine says of zero as well;
 	// it also says that the store is forming, which comes first.
 	id, _ := shard.ParseID(key(params))
-	return s.askFor(w, r, core.Request{Op: op, Shard: id})
+	return core.Request{Op: op, Shard: id}
 }
 
 func (s *shardResource) addMember(w http.ResponseWriter, r *http.Request, params httprouter.Params) {

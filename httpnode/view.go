@@ -14,13 +14,9 @@ import (
 type viewResource struct{ *api }
 
 func (v *viewResource) get(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	c, ok := v.askFor(w, r, core.Request{Op: wire.OpView})
-	if !ok {
-		return
-	}
-	defer c.release()
-	members := appendQuoted([]byte(`,"view":`), strings.Join(c.response.Members, ","))
-	succeed(w, "View retrieved successfully", members)
+	v.tell(w, r, core.Request{Op: wire.OpView}, "View retrieved successfully", func(answer *core.Response) []byte {
+		return appendQuoted([]byte(`,"view":`), strings.Join(answer.Members, ","))
+	})
 }
 
 func (v *viewResource) put(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
