@@ -28,6 +28,9 @@ func (m *Machine) adopt(next *view.Configuration) {
 	m.adoptSiblings()
 	m.adoptStreams()
 	if old == nil || old.Epoch != next.Epoch {
+		if m.repair != nil && len(m.repair.staged) > 0 || m.full != nil && len(m.full.staged) > 0 {
+			m.probe(ProbeCopyVoided)
+		}
 		m.repair, m.full = nil, nil // a copy is between nodes of one epoch
 	}
 	if old == nil || old.Reshard.Started != next.Reshard.Started {
@@ -175,6 +178,11 @@ func (m *Machine) adoptStreams() {
 	}
 	if len(m.streams) < len(before) {
 		m.probe(ProbeStreamEnded)
+	}
+	for i := range before {
+		if len(before[i].held) > 0 && m.streamOf(before[i].replica) == nil {
+			m.probe(ProbeHeldDropped)
+		}
 	}
 	m.drain()
 }

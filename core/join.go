@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/consensus"
 	"github.com/sequitur-kv/sequitur/core/forming"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -62,6 +63,9 @@ func (m *Machine) enter(c *view.Configuration) {
 // receiveEnter proposes a life that asks for it.
 func (m *Machine) receiveEnter(life view.LifeID, e *wire.Enter) {
 	if m.configuration.MemberOf(life) < 0 {
+		if slices.Contains(m.raft.Status().Voters, consensus.ID(e.Instead)) {
+			m.probe(ProbeAmnesiacVoter)
+		}
 		m.propose(view.Enter{Address: e.Address, Life: life, Instead: e.Instead})
 	}
 }

@@ -289,6 +289,9 @@ func (m *Machine) receive(message *wire.Message) {
 	}
 	if from < 0 || from == m.self {
 		m.probe(ProbeForeignMessage)
+		if m.configuration.HasEnded(message.From) {
+			m.probe(ProbeEndedLife)
+		}
 		return
 	}
 	if m.detector.Heard(from, m.mono) {

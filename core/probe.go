@@ -53,6 +53,13 @@ const (
 	ProbeNoMajority            Probe = "administration.no_majority"
 	ProbeAdministrationUnknown Probe = "administration.outcome_unknown"
 	ProbeReshardGivenUp        Probe = "reshard.given_up"
+	ProbeTokenNewerAtOwner     Probe = "token.newer_epoch_at_old_owner"
+	ProbeUnawareOwner          Probe = "write.after_switch_by_unaware_owner"
+	ProbeEndedLife             Probe = "message.of_ended_life"
+	ProbeHeldDropped           Probe = "stream.held_writes_dropped"
+	ProbeCopyVoided            Probe = "copy.voided_by_epoch"
+	ProbeFinalRaised           Probe = "rid.final_raised_by_late_sibling"
+	ProbeAmnesiacVoter         Probe = "raft.amnesiac_voter"
 )
 
 // Probes are all of the above, in that order, in a slice of the caller's own: so that figures can
@@ -69,6 +76,7 @@ func Probes() []Probe {
 		ProbeRollback,
 		ProbeTokenNewer, ProbeForwardMoved, ProbeSlotsDropped, ProbeStreamEnded, ProbeStartedEmpty,
 		ProbeConfigurationHanded, ProbeJoined, ProbeExcluded, ProbeStartedOver, ProbeNoMajority,
-		ProbeAdministrationUnknown, ProbeReshardGivenUp,
+		ProbeAdministrationUnknown, ProbeReshardGivenUp, ProbeTokenNewerAtOwner, ProbeUnawareOwner,
+		ProbeEndedLife, ProbeHeldDropped, ProbeCopyVoided, ProbeFinalRaised, ProbeAmnesiacVoter,
 	}
 }

@@ -32,6 +32,26 @@ func (s *script) cmdReshard(d directive) {
 // progress NODE: how far a reshard has come.
 func (s *script) cmdProgress(d directive) { s.ask(d, core.Request{Op: wire.OpProgress}) }
 
+// leader: who leads the configuration log, and how many vote.
+func (s *script) cmdLeader(directive) {
+	leader := s.leader()
+	if leader == "" {
+		s.print("nobody leads\n")
+		return
+	}
+	s.print("%s leads %d voters\n", leader, s.nodes[leader].machine.Figures().Voters)
+}
+
+// leader is the first running node that takes itself for the leader of the configuration log.
+func (s *script) leader() string {
+	for _, name := range s.names {
+		if m := s.nodes[name].machine; m != nil && m.Figures().Leader == name {
+			return name
+		}
+	}
+	return ""
+}
+
 // configuration [NODE…]: the members and assignments that a node knows of.
 func (s *script) cmdConfiguration(d directive) {
 	for _, name := range s.chosen(d) {

@@ -129,7 +129,7 @@ func (s *script) cmdChange(d directive) {
 // inflight: the messages under way.
 func (s *script) cmdInflight(directive) {
 	for _, e := range s.inflight {
-		if !hidden[e.kind] || s.traced[e.kind] {
+		if s.shows(e.kind) {
 			s.print("%s\n", s.describeEnvelope(e))
 		}
 	}
@@ -142,6 +142,17 @@ func (s *script) cmdTrace(d directive) {
 			clear(s.traced)
 		} else {
 			s.traced[kind] = true
+		}
+	}
+}
+
+// hide WORD…|off: leaves deliveries of these kinds, and these probes, out of the output. They happen all the same.
+func (s *script) cmdHide(d directive) {
+	for _, word := range d.words() {
+		if word == "off" {
+			clear(s.muted)
+		} else {
+			s.muted[word] = true
 		}
 	}
 }

@@ -111,6 +111,28 @@ func (s *script) cmdClock(d directive) { s.nodes[d.word(0)].skew = d.duration(d.
 // advance 3s: lets time pass.
 func (s *script) cmdAdvance(d directive) { s.cluster.advance(d.duration(d.word(0))) }
 
+// await LABEL: lets time pass until a request is answered, a minute at most. await NODE epoch=N: until the node has
+// the configuration of an epoch. await leader: until a node leads the log.
+func (s *script) cmdAwait(d directive) {
+	word := d.word(0)
+	for range 600 {
+		switch _, answered := s.replies[s.ids[word]]; {
+		case d.option("epoch") != "":
+			if c := s.nodes[word].machine.Configuration(); c != nil && c.Epoch >= uint64(d.number("epoch")) {
+				return
+			}
+		case word == "leader":
+			if s.leader() != "" {
+				return
+			}
+		case answered:
+			return
+		}
+		s.cluster.advance(100 * time.Millisecond)
+	}
+	s.print("nothing happens within a minute\n")
+}
+
 // pause NODE: it neither wakes nor receives; what is sent to it stays under way.
 func (s *script) cmdPause(d directive) { s.nodes[d.word(0)].paused = true }
 

@@ -88,6 +88,7 @@ type script struct {
 	labels  map[core.RequestID]string
 	spoiled map[string]string // token texts that no node gave
 	traced  map[string]bool   // kinds of messages whose delivery is printed although they are hidden by default
+	muted   map[string]bool   // kinds of messages, and probes, that are not printed
 	reached map[core.Probe]int
 
 	transfers map[view.LifeID][]uint64 // ids of the copies that a life asked for
@@ -97,18 +98,18 @@ type script struct {
 func (s *script) handlers() map[string]func(directive) {
 	return map[string]func(directive){
 		"cluster": s.cmdCluster, "boot": s.cmdBoot, "crash": s.cmdCrash, "restart": s.cmdRestart, "wipe": s.cmdWipe,
-		"disk": s.cmdDisk, "sync": s.cmdSync, "clock": s.cmdClock, "advance": s.cmdAdvance,
+		"disk": s.cmdDisk, "sync": s.cmdSync, "clock": s.cmdClock, "advance": s.cmdAdvance, "await": s.cmdAwait,
 		"pause": s.cmdPause, "resume": s.cmdResume,
 
 		"hold": s.cmdHold, "release": s.cmdRelease, "cut": s.cmdCut, "heal": s.cmdHeal, "deliver": s.cmdDeliver, "drop": s.cmdDrop,
-		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace,
+		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace, "hide": s.cmdHide,
 
 		"put": s.cmdPut, "get": s.cmdGet, "delete": s.cmdDelete, "count": s.cmdCount, "view": s.cmdView, "shards": s.cmdShards,
 		"node-shard": s.cmdNodeShard, "members": s.cmdMembers, "cancel": s.cmdCancel, "spoil": s.cmdSpoil,
 		"invite": s.cmdInvite, "remove": s.cmdRemove, "add-member": s.cmdAddMember, "reshard": s.cmdReshard, "progress": s.cmdProgress,
 
 		"have": s.cmdHave, "store": s.cmdStore, "equal": s.cmdEqual, "unsynced": s.cmdUnsynced, "waiting": s.cmdWaiting,
-		"token": s.cmdToken, "obstacle": s.cmdObstacle, "probes": s.cmdProbes, "configuration": s.cmdConfiguration,
+		"token": s.cmdToken, "obstacle": s.cmdObstacle, "probes": s.cmdProbes, "configuration": s.cmdConfiguration, "leader": s.cmdLeader,
 	}
 }
 
@@ -136,7 +137,7 @@ func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)
 	s.ids, s.labels, s.spoiled = map[string]core.RequestID{}, map[core.RequestID]string{}, map[string]string{}
 	s.transfers = map[view.LifeID][]uint64{}
 	if s.reached == nil {
-		s.reached, s.traced = map[core.Probe]int{}, map[string]bool{}
+		s.reached, s.traced, s.muted = map[core.Probe]int{}, map[string]bool{}, map[string]bool{}
 	}
 	s.cluster = newCluster(t, count, shards, adapt)
 	s.observe = func(format string, args ...any) { s.print("%s", hideNumbers(fmt.Sprintf(format, args...))) }
@@ -146,7 +147,7 @@ func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)
 func (s *script) print(format string, args ...any) { fmt.Fprintf(&s.out, format, args...) }
 
 func (s *script) delivered(e envelope, m *wire.Message, lost bool) {
-	if hidden[e.kind] && !s.traced[e.kind] {
+	if !s.shows(e.kind) {
 		return
 	}
 	s.print("%s -> %s %s", e.from, e.to, s.describe(m))
@@ -156,9 +157,16 @@ func (s *script) delivered(e envelope, m *wire.Message, lost bool) {
 	s.print("\n")
 }
 
+// shows tells whether messages of a kind are printed.
+func (s *script) shows(kind string) bool {
+	return s.traced[kind] || !hidden[kind] && !s.muted[kind]
+}
+
 func (s *script) probed(name string, p core.Probe) {
 	s.reached[p]++
-	s.print("%s ! %s\n", name, p)
+	if !s.muted[string(p)] {
+		s.print("%s ! %s\n", name, p)
+	}
 }
 
 func (s *script) replied(_ string, r core.Response, token string) {

@@ -47,6 +47,9 @@ func (m *Machine) route(c *call) {
 	c.shard = m.configuration.Layout.Owner(c.slot)
 	switch {
 	case max(c.epoch, c.context.Epoch) > m.configuration.Epoch:
+		if m.serving != nil && m.serving.Slots.Has(c.slot) {
+			m.probe(ProbeTokenNewerAtOwner)
+		}
 		m.park(c, causal.Dot{})
 	case m.serving != nil && m.serving.Slots.Has(c.slot):
 		m.serve(c)

@@ -80,7 +80,11 @@ func (m *Machine) receiveBatch(from int, b *wire.Batch) {
 	case place == behind:
 		m.probe(ProbeStreamRepeated)
 		return
-	case s.count+len(b.Writes) > m.config.MaxBuffered || s.size > m.config.MaxBufferedSize:
+	}
+	if m.configuration.Assignment(b.Replica).Stage == view.Closed {
+		m.probe(ProbeUnawareOwner) // its own seal counts this write, whatever others know
+	}
+	if s.count+len(b.Writes) > m.config.MaxBuffered || s.size > m.config.MaxBufferedSize {
 		m.probe(ProbeStreamOverflow)
 		m.pullBatch(b, from)
 		return

@@ -274,6 +274,9 @@ func (m *Machine) learn() {
 		return
 	}
 	if missing, slot, ok := m.unfinished(); ok {
+		if m.configuration.Assignment(missing.Replica).Dead {
+			m.probe(ProbeFinalRaised)
+		}
 		m.pull(missing, slot, -1)
 	}
 }
