@@ -33,7 +33,15 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, op wire.Op, c *call
 		unavailable(w, r, response.Reason)
 	case wire.StatusRefused:
 		fail(w, r, http.StatusServiceUnavailable, response.Reason)
+	case wire.StatusDeclined:
+		decline(w, r, response)
+	case wire.StatusNoMajority, wire.StatusRolledBack, wire.StatusUnfinished:
+		notDone(w, r, op, response)
 	case wire.StatusUnknown:
+		if op.Administers() {
+			notDone(w, r, op, response)
+			return
+		}
 		fail(w, r, http.StatusServiceUnavailable, unknownOutcome)
 	default:
 		a.unanswered(w, r, op, c)
@@ -52,8 +60,12 @@ func noShard(op wire.Op) string {
 // unanswered answers a request to which the machine gave no answer, because the node does not run, stops, or
 // the client went away.
 func (a *api) unanswered(w http.ResponseWriter, r *http.Request, op wire.Op, c *call) {
-	if c.accepted && op.Writes() {
+	switch {
+	case c.accepted && op.Writes():
 		fail(w, r, http.StatusServiceUnavailable, unknownOutcome)
+		return
+	case c.accepted && op.Administers():
+		fail(w, r, http.StatusServiceUnavailable, unknownChange)
 		return
 	}
 	if err := a.engine.err(); err != nil {

@@ -25,7 +25,7 @@ type machine interface {
 	Life() view.LifeID
 	Replica() causal.ReplicaID
 	Shard() shard.ID
-	Have() causal.Vector
+	Have() causal.Coverage
 	Figures() core.Figures
 	Up(member int) bool
 	Silent(member int) time.Duration
@@ -39,15 +39,18 @@ type engine struct {
 	logger *slog.Logger
 	send   func(to string, message *wire.Message) // must not block
 	flush  func()                                 // nothing more follows send for now; must not block
+	follow func(members []string)                 // the configuration has other members now; must not block
 
 	mu      sync.Mutex
 	machine machine
 	output  core.Output
-	origin  time.Time // of the machine's monotonic clock
-	lastID  core.RequestID
-	current *call // the request that is being stepped: not in calls yet
-	calls   map[core.RequestID]*call
-	pool    callPool
+
+	configuration *view.Configuration // that is followed
+	origin        time.Time           // of the machine's monotonic clock
+	lastID        core.RequestID
+	current       *call // the request that is being stepped: not in calls yet
+	calls         map[core.RequestID]*call
+	pool          callPool
 
 	position core.Position // of the machine's state
 	durable  core.Position // of the log
@@ -70,7 +73,7 @@ type engine struct {
 
 func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *engine {
 	return &engine{
-		log: log, logger: logger, send: send, flush: func() {}, calls: make(map[core.RequestID]*call),
+		log: log, logger: logger, send: send, flush: func() {}, follow: func([]string) {}, calls: make(map[core.RequestID]*call),
 		figures: newEngineFigures(), ready: make(chan struct{}), halted: make(chan struct{}),
 		debug: logger.Enabled(context.Background(), slog.LevelDebug),
 	}
@@ -237,10 +240,11 @@ func (e *engine) feed(input core.Input) {
 	input.Durable = e.durable
 	out := &e.output
 	e.machine.Step(input, out)
+	e.watch()
 
 	if out.Position != e.position {
 		e.position = out.Position
-		e.advance(e.log.Append(out.Records, out.Position))
+		e.advance(e.log.Append(out.Forget, out.Records, out.Position))
 	}
 	e.figures.observe(out)
 	if e.debug {
@@ -266,6 +270,21 @@ func (e *engine) feed(input core.Input) {
 		close(e.ready)
 	}
 	e.arm(input.Mono, out.WakeAt)
+}
+
+// watch tells when a step has put another configuration in force. Sends of the same step are for its
+// members.
+func (e *engine) watch() {
+	configuration := e.machine.Configuration()
+	if configuration == nil || configuration == e.configuration {
+		return
+	}
+	e.configuration = configuration
+	members := make([]string, len(configuration.Members))
+	for i := range members {
+		members[i] = configuration.Members[i].Address
+	}
+	e.follow(members)
 }
 
 func (e *engine) reply(response *core.Response) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -106,6 +107,53 @@ func TestLateLog(t *testing.T) {
 			t.Errorf("left over: %+v, %d calls", e.held, len(e.calls))
 		}
 	})
+}
+
+// TestForget has a machine begin a new life: what it had on record is void.
+func TestForget(t *testing.T) {
+	m := &fakeMachine{onStep: func(input core.Input, out *core.Output) {
+		out.Position++
+		out.Records = []core.Record{{Key: []byte("k")}, {Key: []byte("l")}}
+		if out.Forget = input.Kind == core.InputMessage; out.Forget {
+			out.Records = out.Records[1:]
+		}
+	}}
+	log := new(lateLog)
+	n := fakeNode(t, m, Config{Log: log})
+	n.engine.wake()
+	if log.records != 4 {
+		t.Errorf("%d records, want 4", log.records)
+	}
+	n.engine.receive([]*wire.Message{heartbeat(1)})
+	if log.records != 1 || log.appended != 3 {
+		t.Errorf("%d records up to %d after a new life began, want 1 up to 3", log.records, log.appended)
+	}
+}
+
+// TestFollow wants to hear of every configuration once, before what its step sends.
+func TestFollow(t *testing.T) {
+	var order []string
+	m := &fakeMachine{}
+	m.onStep = func(_ core.Input, out *core.Output) {
+		out.Sends = append(out.Sends, core.Send{To: "b:1", Message: heartbeat(1)})
+	}
+	logger := Config{}
+	logger.setDefaults()
+	e := newEngine(memoryLog{}, logger.Logger, func(string, *wire.Message) { order = append(order, "send") })
+	e.follow = func(members []string) { order = append(order, strings.Join(members, ",")) }
+	e.start(m, 0)
+	defer e.close()
+	m.configuration = founded(1, "a:1", "b:1")
+	e.wake()
+	e.wake()
+	next, _ := m.configuration.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: "b:1", Down: true}})
+	m.configuration = next
+	e.wake()
+	m.configuration = nil // deleted from the view
+	e.wake()
+	if want := []string{"send", "a:1,b:1", "send", "send", "a:1", "send", "send"}; !slices.Equal(order, want) {
+		t.Errorf("%q, want %q", order, want)
+	}
 }
 
 // TestLateReplyOfCancelled loses the client of a write before the log has it.

@@ -23,7 +23,7 @@ type fakeMachine struct {
 	configuration *view.Configuration
 	obstacle      string
 	position      core.Position
-	have          causal.Vector
+	have          causal.Coverage
 	figures       core.Figures
 	down          int // member that is down; 0: the first one
 }
@@ -46,7 +46,7 @@ func (m *fakeMachine) Replica() causal.ReplicaID { return 2 }
 
 func (m *fakeMachine) Shard() shard.ID { return 1 }
 
-func (m *fakeMachine) Have() causal.Vector { return m.have }
+func (m *fakeMachine) Have() causal.Coverage { return m.have }
 
 func (m *fakeMachine) Figures() core.Figures { return m.figures }
 
@@ -126,9 +126,12 @@ func (*lateLog) Restore() ([]core.Record, core.Position, error) { return nil, 0,
 
 func (l *lateLog) Start(advanced func(core.Position, error)) { l.advanced = advanced }
 
-func (l *lateLog) Append(records []core.Record, position core.Position) core.Position {
+func (l *lateLog) Append(forget bool, records []core.Record, position core.Position) core.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if forget {
+		l.records = 0
+	}
 	l.appended, l.records = position, l.records+len(records)
 	return 0
 }

@@ -15,14 +15,15 @@ type outcome uint8
 const (
 	outcomeInvalid outcome = iota + 32 // refused before the machine saw it: 400, 404 or 413
 	outcomeGivenUp                     // no answer: the client went away, or the node stops; nothing is said about the store
-	outcomeUnknown                     // the same of a write, which may have taken effect
+	outcomeUnknown                     // the same of a write or of a change, which may have taken effect
 	outcomeEnd
 )
 
-// operations are counted apart; opOther stands for every question that concerns no key.
+// Operations on keys are counted one by one.
 const (
-	opOther  = wire.Op(0)
-	opCounts = int(wire.OpDelete) + 1
+	countedOther          = 0                      // questions that concern no key
+	countedAdministration = int(wire.OpDelete) + 1 // changes of members and shards
+	countedEnd            = countedAdministration + 1
 )
 
 // durationBounds are the upper bounds of the buckets of a histogram.
@@ -51,15 +52,20 @@ func (h *histogram) observe(d time.Duration) {
 // requestFigures are what the requests of clients came to. Each counter is moved by whoever brings
 // the request, without the engine's mutex.
 type requestFigures struct {
-	ended    [opCounts][outcomeEnd]atomic.Uint64
-	duration [opCounts]histogram // of what the machine was asked
+	ended    [countedEnd][outcomeEnd]atomic.Uint64
+	duration [countedEnd]histogram // of what the machine was asked
 }
 
-func counted(op wire.Op) wire.Op {
-	if op.OnKey() {
-		return op
+// counted is as what an operation is counted.
+func counted(op wire.Op) int {
+	switch {
+	case op.OnKey():
+		return int(op)
+	case op.Administers():
+		return countedAdministration
+	default:
+		return countedOther
 	}
-	return opOther
 }
 
 // end counts a request that a machine was asked.
@@ -67,13 +73,13 @@ func (f *requestFigures) end(op wire.Op, c *call, took time.Duration) {
 	result := outcome(c.response.Status)
 	if result == 0 {
 		result = outcomeGivenUp
-		if c.accepted && op.Writes() {
+		if c.accepted && (op.Writes() || op.Administers()) {
 			result = outcomeUnknown
 		}
 	}
-	op = counted(op)
-	f.ended[op][result].Add(1)
-	f.duration[op].observe(took)
+	as := counted(op)
+	f.ended[as][result].Add(1)
+	f.duration[as].observe(took)
 }
 
 // invalid counts a request that was refused without asking.

@@ -13,9 +13,10 @@ type Log interface {
 	Start(advanced func(core.Position, error))
 
 	// Append queues records as one atomic unit with the number position, and returns up to where
-	// everything is durable by now. Positions ascend. It must not block on IO, because every
-	// request waits for it, nor keep the slice records; what the records point to may be kept.
-	Append(records []core.Record, position core.Position) core.Position
+	// everything is durable by now. With forget, the same unit voids all records before it. Positions
+	// ascend, across a forget too. It must not block on IO, because every request waits for it, nor keep
+	// the slice records; what the records point to may be kept.
+	Append(forget bool, records []core.Record, position core.Position) core.Position
 
 	// Close makes durable what was appended and frees everything. advanced is not called after it.
 	Close() error
@@ -28,6 +29,8 @@ func (memoryLog) Restore() ([]core.Record, core.Position, error) { return nil, 0
 
 func (memoryLog) Start(func(core.Position, error)) {}
 
-func (memoryLog) Append(_ []core.Record, position core.Position) core.Position { return position }
+func (memoryLog) Append(_ bool, _ []core.Record, position core.Position) core.Position {
+	return position
+}
 
 func (memoryLog) Close() error { return nil }

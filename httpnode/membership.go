@@ -2,7 +2,7 @@ package httpnode
 
 import (
 	"net/http"
-	"slices"
+	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -11,10 +11,6 @@ import (
 
 // maxAdminBody bounds the bodies of administrative requests, in bytes.
 const maxAdminBody = 64 << 10
-
-const noMembershipChanges = "Changes of membership are not available in this version; to change who takes part, start all nodes again with another VIEW, which loses what is stored"
-
-const noReshard = "Resharding is not available in this version; to change the number of shards, start all nodes again with another SHARD_COUNT, which loses what is stored"
 
 // askFor asks the machine a question without operands, and answers when it refuses.
 func (a *api) askFor(w http.ResponseWriter, r *http.Request, request core.Request) (c *call, ok bool) {
@@ -36,21 +32,78 @@ func (a *api) tell(w http.ResponseWriter, r *http.Request, question core.Request
 	}
 }
 
-// membership returns the configuration and the members that are up, which every
-// administrative request is judged by; or it answers and returns nil.
-func (a *api) membership(w http.ResponseWriter, r *http.Request) (*view.Configuration, []string) {
-	c, ok := a.askFor(w, r, core.Request{Op: wire.OpView})
-	if !ok {
-		return nil, nil
+// administer has the machine change who belongs to the store or who owns what. It tells whether that
+// is done; if not, it answers.
+func (a *api) administer(w http.ResponseWriter, r *http.Request, request core.Request) (done bool) {
+	// The machine bounds the wait, which may be as long as data is copied; the deadlines of the server
+	// would run on. What is no connection of a server has none.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetWriteDeadline(time.Time{})
+	c := a.engine.ask(r.Context(), request)
+	defer c.release()
+	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if c.response.Status == wire.StatusAnswered {
+		return true
 	}
-	up := slices.Clone(c.response.Members)
-	c.release()
-	var configuration *view.Configuration
-	a.engine.inspect(func(m machine) { configuration = m.Configuration() })
-	if configuration == nil {
-		unavailable(w, r, sentence(errClosed))
+	a.refuse(w, r, request.Op, c)
+	return false
+}
+
+// decline answers a change that the store declined: nothing has happened.
+func decline(w http.ResponseWriter, r *http.Request, response *core.Response) {
+	text := response.Reason
+	if text == "" {
+		text = response.Outcome.Result.String()
 	}
-	return configuration, up
+	switch response.Outcome.Result {
+	case view.Exists, view.NotFound, view.NoShard:
+		fail(w, r, http.StatusNotFound, text)
+	case view.LastMember, view.Elsewhere, view.NotSeen:
+		fail(w, r, http.StatusBadRequest, text)
+	case view.TooFew:
+		write(w, http.StatusBadRequest, append(appendQuoted([]byte(`{"message":`), text), '}'))
+	case view.Busy, view.Leaving:
+		fail(w, r, http.StatusConflict, text)
+	default: // another change came in between
+		unavailable(w, r, text)
+	}
+}
+
+// notDone answers a change that was not decided, or not completed.
+func notDone(w http.ResponseWriter, r *http.Request, op wire.Op, response *core.Response) {
+	switch response.Status {
+	case wire.StatusUnknown:
+		fail(w, r, http.StatusServiceUnavailable, because(unknownChange, response.Reason))
+	case wire.StatusRolledBack:
+		unavailable(w, r, because("Resharding made no progress or lost a node that it needs; it is rolled back, every shard is as it was", response.Reason))
+	case wire.StatusUnfinished:
+		unavailable(w, r, because(unfinished(op), response.Reason))
+	default: // no majority
+		unavailable(w, r, response.Reason)
+	}
+}
+
+const unknownChange = "Outcome unknown: the change may have taken effect, or may yet"
+
+// because appends a reason, if there is one.
+func because(text, reason string) string {
+	if reason == "" {
+		return text
+	}
+	return text + ": " + reason
+}
+
+// unfinished says of a change that is decided how it goes on.
+func unfinished(op wire.Op) string {
+	switch op {
+	case wire.OpRemove:
+		return "The node is leaving: it hands over what only it holds, and is gone from the view when that is done"
+	case wire.OpAddMember:
+		return "The node is a member of the shard, and serves it as soon as it has copied the data"
+	default:
+		return "The change is decided, and goes on by itself"
+	}
 }
 
 var addressMember = []string{"socket-address"}

@@ -29,7 +29,13 @@ var (
 	tokensMetric        = metric("tokens_refused_total", "Requests whose causal-metadata is not from this store.")
 	servingMetric       = metric("serving", "1 while the node serves clients, else 0.")
 	epochMetric         = metric("epoch", "Epoch of the configuration; 0 until the store has formed.")
-	membersMetric       = metric("members", "Members of the store.")
+	phaseMetric         = metric("reshard_phase", "1 for the phase of the last reshard, else 0.", "phase")
+	movedMetric         = metric("reshard_keys_moved", "Keys that the members have copied for the last reshard.")
+	toMoveMetric        = metric("reshard_keys_to_move", "Keys that the members are to copy for it, as far as they know.")
+	membersMetric       = metric("members", "Members of the store, by what they are in the configuration.", "state")
+	votersMetric        = metric("voters", "Members that vote on the configuration.")
+	votersUpMetric      = metric("voters_up", "Members that vote and that this node presumes up, itself included.")
+	leaderMetric        = metric("leader", "1 while the node leads those that vote, else 0.")
 	upMetric            = metric("members_up", "Members that this node presumes up, itself included.")
 	peerUpMetric        = metric("peer_up", "1 while this node presumes the peer up, else 0.", "peer")
 	lagMetric           = metric("replication_lag", "Own writes that a sibling has not told it holds durably.", "peer")
@@ -84,26 +90,39 @@ func truth(yes bool) int {
 	return 0
 }
 
-// operationName is the label of an operation.
-func operationName(op wire.Op) string {
-	if op == opOther {
+// operationName is the label of what operations are counted as.
+func operationName(as int) string {
+	switch as {
+	case countedOther:
 		return "other"
+	case countedAdministration:
+		return "administration"
+	default:
+		return strings.ToLower(wire.Op(as).String())
 	}
-	return strings.ToLower(op.String())
 }
 
-// outcomeName is the label of an outcome, "" for one that no request of a client can have.
-func outcomeName(o outcome) string {
-	switch status := wire.Status(o); {
+// outcomeName is the label of an outcome, "" for one that no such request can have.
+func outcomeName(as int, o outcome) string {
+	status := wire.Status(o)
+	switch {
 	case o == outcomeInvalid:
 		return "invalid"
 	case o == outcomeGivenUp:
 		return "given_up"
-	case o == outcomeUnknown || status == 0 || status == wire.StatusWaiting || status == wire.StatusUncovered || status > wire.StatusUnknown:
+	case o == outcomeUnknown || status == 0 || status > wire.StatusUnfinished:
 		return ""
-	default:
-		return strings.ReplaceAll(status.String(), " ", "_")
 	}
+	switch status {
+	case wire.StatusWaiting, wire.StatusUncovered, wire.StatusMoved:
+		return "" // between nodes only
+	case wire.StatusDeclined, wire.StatusNoMajority, wire.StatusRolledBack, wire.StatusUnfinished:
+		if as != countedAdministration {
+			return ""
+		}
+	default:
+	}
+	return strings.ReplaceAll(status.String(), " ", "_")
 }
 
 // requests sends what the requests came to. Every series of an operation on keys exists from the beginning,
@@ -111,20 +130,22 @@ func outcomeName(o outcome) string {
 func (m metrics) requests(out chan<- prometheus.Metric) {
 	f := &m.node.engine.requests
 	var indeterminate, refused uint64
-	for op := range wire.Op(opCounts) {
-		ended := &f.ended[op]
+	for as := range countedEnd {
+		ended := &f.ended[as]
 		for o := range outcomeEnd {
 			count := ended[o].Load()
 			if wire.Status(o) == wire.StatusUnknown { // whoever found it out
 				count += ended[outcomeUnknown].Load()
-				indeterminate += count
+				if wire.Op(as).Writes() {
+					indeterminate += count
+				}
 			}
-			if name := outcomeName(o); name != "" {
-				counter(out, requestsMetric, count, operationName(op), name)
+			if name := outcomeName(as, o); name != "" {
+				counter(out, requestsMetric, count, operationName(as), name)
 			}
 		}
 		refused += ended[wire.StatusBadToken].Load()
-		out <- f.duration[op].metric(operationName(op))
+		out <- f.duration[as].metric(operationName(as))
 	}
 	counter(out, indeterminateMetric, indeterminate)
 	counter(out, tokensMetric, refused)
@@ -166,19 +187,30 @@ func (m metrics) machine(out chan<- prometheus.Metric, s *snapshot) {
 }
 
 func (m metrics) members(out chan<- prometheus.Metric, s *snapshot) {
-	up := 0
+	up, states := 0, map[memberState]int{}
 	for _, member := range s.members {
 		up += truth(member.up)
+		states[member.state]++
 		if member.Address == m.node.Address() {
 			continue
 		}
 		gauge(out, peerUpMetric, truth(member.up), member.Address)
-		if member.Shard == s.shard {
+		if member.Shard != 0 && member.Shard == s.shard {
 			gauge(out, lagMetric, member.unconfirmed, member.Address)
 		}
 	}
-	gauge(out, membersMetric, len(s.members))
+	for _, state := range memberStates {
+		gauge(out, membersMetric, states[state], string(state))
+	}
 	gauge(out, upMetric, up)
+	gauge(out, votersMetric, s.Voters)
+	gauge(out, votersUpMetric, s.VotersUp)
+	gauge(out, leaderMetric, truth(s.Leader == m.node.Address()))
+	for _, phase := range []core.Phase{core.PhaseIdle, core.PhaseCopying, core.PhaseSwitched} {
+		gauge(out, phaseMetric, truth(s.Progress.Phase == phase), phase.String())
+	}
+	gauge(out, movedMetric, s.Progress.Moved)
+	gauge(out, toMoveMetric, s.Progress.ToMove)
 }
 
 func (m metrics) transport(out chan<- prometheus.Metric) {

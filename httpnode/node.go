@@ -43,6 +43,7 @@ func New(config Config) (*Node, error) {
 	n.transport = newTransport(config.Machine.Address, n.logger)
 	n.engine = newEngine(config.Log, n.logger, n.transport.queue)
 	n.engine.flush = n.transport.flush
+	n.engine.follow = n.transport.follow
 	n.clients = &api{engine: n.engine, figures: &n.engine.requests}
 	n.clients.bodies.limit = max(maxBodies, 8*int64(config.MaxValueSize))
 	n.receiver = newReceiver(n.engine, n.logger)

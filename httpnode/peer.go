@@ -24,17 +24,20 @@ const (
 type peer struct {
 	address string
 
-	mu      sync.Mutex
-	queue   []queued
-	bytes   int // weight of the queue
-	urgent  int // messages queued that somebody waits for
-	sending bool
-	pausing bool   // the sender gathers
-	dropped uint64 // ever
-	told    uint64 // of these, what was logged
-	sent    uint64 // messages delivered
-	bodies  uint64 // in so many bodies
-	rest    *time.Timer
+	rested func(*peer) // called when a stranger has rested; nil: nothing more happens
+
+	mu       sync.Mutex
+	queue    []queued
+	bytes    int // weight of the queue
+	urgent   int // messages queued that somebody waits for
+	sending  bool
+	pausing  bool   // the sender gathers
+	stranger bool   // no member: it rests for a short time only
+	dropped  uint64 // ever
+	told     uint64 // of these, what was logged
+	sent     uint64 // messages delivered
+	bodies   uint64 // in so many bodies
+	rest     *time.Timer
 
 	hurry chan struct{} // ends the pause of the sender; capacity 1
 
@@ -112,10 +115,32 @@ func (p *peer) tidy() {
 
 // relax has the connection closed if nobody uses it for long. The caller holds the mutex.
 func (p *peer) relax() {
+	timeout := restTimeout
+	if p.stranger {
+		timeout = forgetTimeout
+	}
 	if p.rest == nil {
-		p.rest = time.AfterFunc(restTimeout, func() { p.closeIdle() })
+		p.rest = time.AfterFunc(timeout, p.restOver)
 	} else {
-		p.rest.Reset(restTimeout)
+		p.rest.Reset(timeout)
+	}
+}
+
+func (p *peer) restOver() {
+	if p.closeIdle() && p.rested != nil {
+		p.rested(p)
+	}
+}
+
+// setStranger says whether the peer is no member.
+func (p *peer) setStranger(stranger bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stranger != stranger {
+		p.stranger = stranger
+		if !p.sending && p.rest != nil {
+			p.relax()
+		}
 	}
 }
 

@@ -5,39 +5,35 @@ import (
 	"strconv"
 
 	"github.com/julienschmidt/httprouter"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
 // reshardResource serves /key-value-store-shard/reshard.
 type reshardResource struct{ *api }
 
-// get is true of a store whose layout never changes.
 func (s *reshardResource) get(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	if configuration, _ := s.membership(w, r); configuration != nil {
-		succeed(w, "Resharding status retrieved successfully", []byte(`,"phase":"idle","keys-moved":0,"keys-to-move":0`))
-	}
+	s.tell(w, r, core.Request{Op: wire.OpProgress}, "Resharding status retrieved successfully", func(answer *core.Response) []byte {
+		buf := appendQuoted([]byte(`,"phase":`), answer.Progress.Phase.String())
+		buf = strconv.AppendUint(append(buf, `,"keys-moved":`...), answer.Progress.Moved, 10)
+		return strconv.AppendUint(append(buf, `,"keys-to-move":`...), answer.Progress.ToMove, 10)
+	})
 }
 
 func (s *reshardResource) put(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	count, ok := s.shardCount(w, r)
-	if !ok {
-		return
-	}
-	configuration, up := s.membership(w, r)
-	switch {
-	case configuration == nil:
-	case 2*count > uint64(len(up)):
-		write(w, http.StatusBadRequest, []byte(`{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`))
-	default:
-		fail(w, r, http.StatusServiceUnavailable, noReshard)
+	if count, ok := s.shardCount(w, r); ok && s.administer(w, r, core.Request{Op: wire.OpReshard, Count: count}) {
+		succeed(w, "Resharding done successfully", nil)
 	}
 }
 
 var countMember = []string{"shard-count"}
 
-// shardCount reads {"shard-count":n}, or answers 400. The count is at least 1 and at most
-// maxShardCount, which stands for everything above it too.
-func (a *api) shardCount(w http.ResponseWriter, r *http.Request) (count uint64, ok bool) {
-	const maxShardCount = 1 << 32
+// shardCount reads {"shard-count":n}, or answers 400. The count is at least 1, and tooMany stands for every
+// number above what a store can have.
+func (a *api) shardCount(w http.ResponseWriter, r *http.Request) (count int, ok bool) {
+	const tooMany = shard.MaxShards + 1
 	b := a.takeBody()
 	defer b.release()
 	var found [1]span
@@ -54,11 +50,11 @@ func (a *api) shardCount(w http.ResponseWriter, r *http.Request) (count uint64, 
 		fail(w, r, http.StatusBadRequest, "Shard count is not valid: a whole number from 1 is expected")
 		return 0, false
 	}
-	count, err := strconv.ParseUint(string(text), 10, 64)
+	count, err := strconv.Atoi(string(text))
 	if err != nil { // out of range
-		count = maxShardCount
+		count = tooMany
 	}
-	return min(count, maxShardCount), true
+	return min(count, tooMany), true
 }
 
 // isInteger tells whether text is a positive number written with digits only.

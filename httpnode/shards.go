@@ -2,7 +2,6 @@ package httpnode
 
 import (
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/julienschmidt/httprouter"
@@ -39,7 +38,7 @@ func (s *shardResource) keyCount(w http.ResponseWriter, r *http.Request, params 
 	})
 }
 
-// about is a question about the shard that the path names.
+// about is a request about the shard that the path names.
 func about(op wire.Op, params httprouter.Params) core.Request {
 	// Text that is no id names a shard that does not exist, which the machine says of zero as well;
 	// it also says that the store is forming, which comes first.
@@ -52,25 +51,10 @@ func (s *shardResource) addMember(w http.ResponseWriter, r *http.Request, params
 	if !ok {
 		return
 	}
-	configuration, up := s.membership(w, r)
-	if configuration == nil {
-		return
-	}
-	id, _ := shard.ParseID(key(params))
-	at := configuration.MemberAt(address)
-	switch {
-	case configuration.Shard(id) == nil:
-		fail(w, r, http.StatusNotFound, noShard(wire.OpShardMembers))
-	case at < 0:
-		fail(w, r, http.StatusNotFound, "Socket address does not exist in the view")
-	case configuration.Members[at].Shard == id:
+	request := about(wire.OpAddMember, params)
+	request.Member = address
+	if s.administer(w, r, request) {
 		succeed(w, "Node added to shard successfully", nil)
-	case configuration.Members[at].Shard != 0:
-		fail(w, r, http.StatusBadRequest, "Node is a member of shard "+configuration.Members[at].Shard.String()+" already")
-	case !slices.Contains(up, address):
-		fail(w, r, http.StatusBadRequest, "Node is down; start it first")
-	default:
-		fail(w, r, http.StatusServiceUnavailable, noMembershipChanges)
 	}
 }
 

@@ -1,6 +1,7 @@
 package httpnode
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,7 +21,7 @@ type snapshot struct {
 	replica  causal.ReplicaID
 	shard    shard.ID
 	shards   int
-	have     causal.Vector
+	have     causal.Vector // of each replica, what is covered in every slot where any of it is
 	members  []memberFigures
 
 	core.Figures
@@ -32,6 +33,7 @@ type snapshot struct {
 // memberFigures are what a node knows of a member.
 type memberFigures struct {
 	view.Member
+	state       memberState
 	up          bool
 	silent      time.Duration
 	unconfirmed uint64 // own writes that it has not told it holds
@@ -54,10 +56,56 @@ func (e *engine) snapshot() snapshot {
 			return
 		}
 		s.cluster, s.epoch, s.shards = configuration.Cluster, configuration.Epoch, len(configuration.Shards)
-		s.replica, s.shard, s.have = m.Replica(), m.Shard(), m.Have().Clone()
+		s.replica, s.shard, s.have = m.Replica(), m.Shard(), covered(m.Have())
 		for i, member := range configuration.Members {
-			s.members = append(s.members, memberFigures{Member: member, up: m.Up(i), silent: m.Silent(i), unconfirmed: m.Unconfirmed(i)})
+			s.members = append(s.members, memberFigures{
+				Member: member, state: stateOf(configuration, i), up: m.Up(i), silent: m.Silent(i), unconfirmed: m.Unconfirmed(i),
+			})
 		}
 	})
 	return s
+}
+
+// covered is of each replica what have covers in every slot where it covers any of it.
+func covered(have causal.Coverage) (least causal.Vector) {
+	for i := range have {
+		for _, dot := range have[i].Vector {
+			at, known := slices.BinarySearchFunc(least, dot.Replica, func(d causal.Dot, r causal.ReplicaID) int { return cmp.Compare(d.Replica, r) })
+			if !known {
+				least = slices.Insert(least, at, dot)
+			}
+			least[at].Seq = min(least[at].Seq, dot.Seq)
+		}
+	}
+	return least
+}
+
+// memberState is what a member is in the configuration.
+type memberState string
+
+const (
+	stateInvited    memberState = "invited"    // was never seen
+	stateUnassigned memberState = "unassigned" // has no shard
+	stateLearning   memberState = "learning"   // copies its shard
+	stateServing    memberState = "serving"    // owns its shard
+	stateLeaving    memberState = "leaving"    // is being deleted, and hands over what only it holds
+)
+
+var memberStates = []memberState{stateInvited, stateUnassigned, stateLearning, stateServing, stateLeaving}
+
+func stateOf(configuration *view.Configuration, i int) memberState {
+	member := &configuration.Members[i]
+	home := configuration.Shard(member.Shard)
+	switch {
+	case member.Life == 0:
+		return stateInvited
+	case member.Leaving:
+		return stateLeaving
+	case home == nil:
+		return stateUnassigned
+	case slices.Contains(home.Serving, i):
+		return stateServing
+	default:
+		return stateLearning
+	}
 }

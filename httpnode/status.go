@@ -20,8 +20,11 @@ type Status struct {
 
 	Cluster string            `json:"cluster"` // 16 hexadecimal digits, "" until the store has formed
 	Epoch   uint64            `json:"epoch"`
+	Leader  string            `json:"leader"`   // address of the voting member that leads the others; "" for nobody known
+	Voters  int               `json:"voters"`   // members that vote on who belongs to the store, and who owns what
 	Shard   string            `json:"shard-id"` // "" for none
 	Shards  int               `json:"shard-count"`
+	Reshard ReshardStatus     `json:"reshard"`
 	Life    string            `json:"life"`
 	Replica uint32            `json:"replica"`
 	Have    map[string]uint64 `json:"have"` // by replica id: so many of its writes are applied here
@@ -32,14 +35,22 @@ type Status struct {
 	Waiting    int    `json:"waiting"`   // requests, for dependencies or other nodes
 	Parked     int    `json:"parked"`    // of these, for dependencies
 	Forwarded  int    `json:"forwarded"` // of these, at other nodes
-	Copying    bool   `json:"copying"`   // catching up with a sibling
+	Copying    bool   `json:"copying"`   // from a sibling
 	Position   uint64 `json:"log-position"`
 	Durable    uint64 `json:"log-durable"`
+}
+
+// ReshardStatus is how far the last reshard has come, in the whole store.
+type ReshardStatus struct {
+	Phase  string `json:"phase"` // idle, copying, switched
+	Moved  uint64 `json:"keys-moved"`
+	ToMove uint64 `json:"keys-to-move"`
 }
 
 // MemberStatus is what a node knows of a member.
 type MemberStatus struct {
 	Address     string `json:"address"`
+	State       string `json:"state"` // invited (never seen), unassigned, learning (copies its shard), serving, leaving
 	Shard       string `json:"shard-id"`
 	Replica     uint32 `json:"replica"`
 	Up          bool   `json:"up"`
@@ -53,11 +64,12 @@ func (n *Node) Status() Status {
 	status := Status{
 		Message: "Status retrieved successfully", Address: n.Address(), Uptime: time.Since(n.made).Seconds(),
 		Serving: s.obstacle == "", Obstacle: s.obstacle, Volatile: n.config.Machine.Volatile,
-		Epoch: s.epoch, Shards: s.shards, Replica: uint32(s.replica), Keys: s.Keys, Tombstones: s.Tombstones,
+		Epoch: s.epoch, Leader: s.Leader, Voters: s.Voters, Shards: s.shards, Replica: uint32(s.replica), Keys: s.Keys, Tombstones: s.Tombstones,
 		Waiting: s.Waiting, Parked: s.Parked, Forwarded: s.Outstanding, Copying: s.Copying,
 		Position: uint64(s.position), Durable: uint64(s.durable),
 		Have: make(map[string]uint64, len(s.have)), Members: make([]MemberStatus, len(s.members)),
 	}
+	status.Reshard = ReshardStatus{Phase: s.Progress.Phase.String(), Moved: s.Progress.Moved, ToMove: s.Progress.ToMove}
 	if s.life != 0 {
 		status.Life = s.life.String()
 	}
@@ -71,7 +83,7 @@ func (n *Node) Status() Status {
 		status.Have[strconv.FormatUint(uint64(dot.Replica), 10)] = dot.Seq
 	}
 	for i, m := range s.members {
-		status.Members[i] = MemberStatus{Address: m.Address, Replica: uint32(m.Replica), Up: m.up, Silent: uint64(m.silent / time.Second), Unconfirmed: m.unconfirmed}
+		status.Members[i] = MemberStatus{Address: m.Address, State: string(m.state), Replica: uint32(m.Replica), Up: m.up, Silent: uint64(m.silent / time.Second), Unconfirmed: m.unconfirmed}
 		if m.Shard != 0 {
 			status.Members[i].Shard = m.Shard.String()
 		}

@@ -19,6 +19,7 @@ const (
 	deliverTimeout = 3 * time.Second  // for one body, its answer included
 	reportInterval = time.Minute      // lost messages are logged at most this often for each peer
 	restTimeout    = 90 * time.Second // after which an idle connection is closed
+	forgetTimeout  = 5 * time.Second  // the same for an address that is no member, which is forgotten then
 	maxPeers       = 1024             // addresses remembered; idle ones are forgotten above
 )
 
@@ -33,7 +34,8 @@ type transport struct {
 
 	mu      sync.Mutex
 	peers   map[string]*peer
-	waiting []*peer // have messages and no sender yet
+	members map[string]struct{} // of the configuration; nil until there is one: then nobody is a stranger
+	waiting []*peer             // have messages and no sender yet
 	closed  bool
 	closing chan struct{} // closed with closed
 	senders sync.WaitGroup
@@ -67,10 +69,40 @@ func (t *transport) queue(to string, message *wire.Message) {
 			return
 		}
 		p = newPeer(to, newLink(t.ctx, &t.dialer, t.self, to))
+		p.rested = t.forget
+		p.setStranger(t.isStranger(to))
 		t.peers[to] = p
 	}
 	if !t.closed && p.push(message) {
 		t.waiting = append(t.waiting, p)
+	}
+}
+
+// follow names the members from now on. The connections to all others are closed soon: not at once,
+// because the last message to one of them tells it that it is no member any more.
+func (t *transport) follow(members []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.members = make(map[string]struct{}, len(members))
+	for _, address := range members {
+		t.members[address] = struct{}{}
+	}
+	for address, p := range t.peers {
+		p.setStranger(t.isStranger(address))
+	}
+}
+
+func (t *transport) isStranger(address string) bool {
+	_, member := t.members[address]
+	return t.members != nil && !member
+}
+
+// forget frees a stranger that has rested.
+func (t *transport) forget(p *peer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.peers[p.address] == p && t.isStranger(p.address) && p.retire() {
+		delete(t.peers, p.address)
 	}
 }
 
@@ -108,7 +140,9 @@ func (t *transport) close(timeout time.Duration) {
 	t.senders.Wait()
 	give.Stop()
 	t.cancel()
-	for _, p := range t.peers { // nobody adds one any more
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.peers {
 		p.retire()
 	}
 }

@@ -296,6 +296,81 @@ func TestPeerQueueBytes(t *testing.T) {
 	}
 }
 
+// TestTransportFollows changes who is a member: the connection to one who is none any more is closed soon, after the
+// last message to it was delivered; that to a member stays.
+func TestTransportFollows(t *testing.T) {
+	var listeners []net.Listener
+	var open atomic.Int64
+	received := make(chan uint64, 10)
+	for range 2 {
+		n := fakeNode(t, epochsOf(received), Config{})
+		server := httptest.NewUnstartedServer(n.Handler())
+		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed:
+				open.Add(-1)
+			default:
+			}
+		}
+		server.Start()
+		defer server.Close()
+		listeners = append(listeners, server.Listener)
+	}
+	stays, goes := listeners[0].Addr().String(), listeners[1].Addr().String()
+	tr := newTransport("a:1", slog.New(slog.DiscardHandler))
+	defer tr.close(time.Second)
+	both := func() {
+		tr.send(stays, heartbeat(1))
+		tr.send(goes, heartbeat(2))
+		tr.senders.Wait()
+	}
+	peer := func(address string) *peer {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		return tr.peers[address]
+	}
+	rest := func() { // as if the time to rest were over
+		for _, address := range []string{stays, goes} {
+			if p := peer(address); p != nil {
+				p.restOver()
+			}
+		}
+	}
+	both() // nobody knows who is a member: the store has not formed
+	first := peer(goes)
+	rest()
+	if len(received) != 2 || peer(goes) != first {
+		t.Fatalf("%d received, the peer is %v", len(received), peer(goes))
+	}
+	tr.follow([]string{stays, goes})
+	both()
+	tr.follow([]string{stays})
+	tr.send(goes, heartbeat(3))
+	tr.senders.Wait()
+	rest()
+	if len(received) != 5 || peer(goes) != nil || peer(stays) == nil || len(tr.figures()) != 1 {
+		t.Errorf("%d received; peers %v", len(received), tr.figures())
+	}
+	for deadline := time.Now().Add(5 * time.Second); open.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if open.Load() != 0 { // restOver closes idle connections of members, too
+		t.Errorf("%d connections are open", open.Load())
+	}
+	tr.send(goes, heartbeat(4)) // an answer to a stranger
+	tr.senders.Wait()
+	if p := peer(goes); p == nil || !p.stranger {
+		t.Errorf("the peer is %+v", p)
+	}
+	tr.follow([]string{stays, goes})
+	rest()
+	if p := peer(goes); p == nil || p.stranger {
+		t.Errorf("a member is forgotten: %+v", p)
+	}
+}
+
 func TestTransportPeersBounded(t *testing.T) {
 	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
 	tr.cancel() // every delivery fails at once

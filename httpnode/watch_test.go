@@ -6,22 +6,30 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
 // watched is a node of a store of three in one shard, whose machine says what a test wants.
 func watched(t *testing.T, config Config, onStep func(core.Input, *core.Output)) *Node {
+	first := shard.Initial(2).SlotsOf(1)
 	m := &fakeMachine{
 		configuration: founded(1, testAddress, "a:1", "b:1"), down: 1, onStep: onStep,
-		have: causal.Vector{{Replica: 1, Seq: 7}, {Replica: 2, Seq: 9}},
+		have: causal.Coverage{
+			{Slots: first, Vector: causal.Vector{{Replica: 1, Seq: 7}, {Replica: 2, Seq: 9}}},
+			{Slots: shard.Initial(2).SlotsOf(2), Vector: causal.Vector{{Replica: 2, Seq: 11}, {Replica: 3, Seq: 4}}},
+		},
 		figures: core.Figures{
 			Keys: 5, Tombstones: 2, Waiting: 4, WaitingBytes: 100, Parked: 3, Outstanding: 1, Held: 6, Copying: true,
+			Progress: core.Progress{Phase: core.PhaseCopying, Moved: 8, ToMove: 11}, Voters: 3, VotersUp: 2, Leader: testAddress,
 		},
 	}
 	return fakeNode(t, m, config)
@@ -70,9 +78,13 @@ func TestMetrics(t *testing.T) {
 		`requests_total{operation="other",outcome="answered"} 0`, `request_duration_seconds_count{operation="put"} 2`,
 		`request_duration_seconds_bucket{operation="get",le="+Inf"} 2`,
 		`indeterminate_total 1`, `tokens_refused_total 1`, `parked_total 5`, `proxied_total 5`, `forwarded_total 10`,
-		`situations_total{name="wait.parked"} 5`, `serving 1`, `epoch 1`, `members 3`, `members_up 2`, `keys 5`, `tombstones 2`,
+		`situations_total{name="wait.parked"} 5`, `serving 1`, `epoch 1`, `members_up 2`, `keys 5`, `tombstones 2`,
 		`waiting_requests 4`, `waiting_bytes 100`, `parked_requests 3`, `held_writes 6`, `copying 1`,
 		`peer_up{peer="a:1"} 0`, `peer_up{peer="b:1"} 1`, `replication_lag{peer="a:1"} 10`, `replication_lag{peer="b:1"} 20`,
+		`members{state="serving"} 3`, `members{state="learning"} 0`, `members{state="unassigned"} 0`, `members{state="invited"} 0`, `members{state="leaving"} 0`,
+		`voters 3`, `voters_up 2`, `leader 1`,
+		`reshard_phase{phase="idle"} 0`, `reshard_phase{phase="copying"} 1`, `reshard_phase{phase="switched"} 0`, `reshard_keys_moved 8`, `reshard_keys_to_move 11`,
+		`requests_total{operation="administration",outcome="declined"} 0`, `requests_total{operation="administration",outcome="answered"} 0`,
 	)
 	var never []string // met, but known from the beginning
 	for _, probe := range core.Probes() {
@@ -86,7 +98,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s", also)
 		}
 	}
-	for _, not := range []string{`outcome="waiting"`, `outcome="uncovered"`, `outcome=""`} {
+	for _, not := range []string{
+		`outcome="waiting"`, `outcome="uncovered"`, `outcome="moved"`, `outcome=""`, `operation="put",outcome="declined"`, `operation="other",outcome="rolled_back"`,
+	} {
 		if strings.Contains(text, not) {
 			t.Errorf("%s is exported", not)
 		}
@@ -142,17 +156,61 @@ func TestStatus(t *testing.T) {
 		t.Fatal(w.Code, w.Body, err)
 	}
 	if !got.Serving || got.Address != testAddress || got.Epoch != 1 || len(got.Cluster) != 16 || got.Life != "0000000000000abc" ||
-		got.Shard != "1" || got.Keys != 5 || got.Waiting != 4 || got.Have["2"] != 9 || len(got.Have) != 2 || !got.Volatile {
+		got.Shard != "1" || got.Keys != 5 || got.Waiting != 4 || got.Have["1"] != 7 || got.Have["2"] != 9 || got.Have["3"] != 4 || len(got.Have) != 3 || !got.Volatile {
+		t.Errorf("%+v", got)
+	}
+	if want := (ReshardStatus{Phase: "copying", Moved: 8, ToMove: 11}); got.Reshard != want || got.Leader != testAddress || got.Voters != 3 {
 		t.Errorf("%+v", got)
 	}
 	want := []MemberStatus{
-		{Address: testAddress, Shard: "1", Replica: 1, Up: true},
-		{Address: "a:1", Shard: "1", Replica: 2, Silent: 1, Unconfirmed: 10},
-		{Address: "b:1", Shard: "1", Replica: 3, Up: true, Silent: 2, Unconfirmed: 20},
+		{Address: testAddress, State: "serving", Shard: "1", Replica: 1, Up: true},
+		{Address: "a:1", State: "serving", Shard: "1", Replica: 2, Silent: 1, Unconfirmed: 10},
+		{Address: "b:1", State: "serving", Shard: "1", Replica: 3, Up: true, Silent: 2, Unconfirmed: 20},
 	}
 	if !slices.Equal(got.Members, want) {
 		t.Errorf("members %+v, want %+v", got.Members, want)
 	}
+}
+
+// TestMemberStates applies entries to a configuration: the figures of a member are its own whatever its index.
+func TestMemberStates(t *testing.T) {
+	m := &fakeMachine{configuration: founded(1, testAddress, "c:1"), down: -1}
+	n := fakeNode(t, m, Config{})
+	index, number := m.configuration.Index, uint64(0)
+	apply := func(entry view.Entry) {
+		t.Helper()
+		if operation, ok := entry.(view.Request); ok {
+			number++
+			operation.By, operation.Number = 1, number
+			entry = operation
+		}
+		index++
+		next, outcome := m.configuration.Apply(index, entry)
+		if outcome.Result != view.Done {
+			t.Fatalf("%+v: %v", entry, outcome.Result)
+		}
+		m.configuration = next
+	}
+	states := func() (all string) {
+		for _, member := range n.Status().Members {
+			all += member.Address + " " + member.State + " " + member.Shard + " " + strconv.FormatUint(member.Silent, 10) + "\n"
+		}
+		return all
+	}
+	apply(view.Request{Operation: view.Invite{Address: "a:1"}})
+	apply(view.Request{Operation: view.Invite{Address: "b:1"}})
+	apply(view.Enter{Address: "b:1", Life: 7})
+	if want, got := testAddress+" serving 1 0\na:1 invited  1\nb:1 unassigned  2\nc:1 serving 1 3\n", states(); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	apply(view.Request{Operation: view.AddMember{Address: "b:1", Shard: 1}})
+	apply(view.Request{Operation: view.Remove{Address: "a:1", Down: true}})
+	apply(view.Request{Operation: view.Remove{Address: "c:1"}})
+	if want, got := testAddress+" serving 1 0\nb:1 learning 1 1\nc:1 leaving  2\n", states(); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	wantMetrics(t, n, `members{state="learning"} 1`, `members{state="leaving"} 1`, `members{state="serving"} 1`, `members{state="invited"} 0`, `members_up 3`,
+		`replication_lag{peer="b:1"} 10`, `peer_up{peer="c:1"} 1`)
 }
 
 // TestReady goes through the states of a node.

@@ -13,7 +13,7 @@ import (
 // TestForming starts three nodes one by one.
 func TestForming(t *testing.T) {
 	addresses := loopbackAddresses(t, 3)
-	c := &cluster{addresses: addresses, processes: make([]*process, 3), client: newClient(t)}
+	c := &cluster{owner: t, addresses: addresses, processes: make([]*process, 3), client: newClient(t)}
 	c.variables = []string{"VIEW=" + strings.Join(addresses, ","), "LOG_LEVEL=debug"} // without SHARD_COUNT: one shard
 	c.start(t, 0)
 	c.start(t, 1)
@@ -45,7 +45,7 @@ func TestForming(t *testing.T) {
 // TestStartedDifferently gives two nodes different numbers of shards.
 func TestStartedDifferently(t *testing.T) {
 	addresses := loopbackAddresses(t, 4)
-	c := &cluster{addresses: addresses, processes: make([]*process, 4), client: newClient(t)}
+	c := &cluster{owner: t, addresses: addresses, processes: make([]*process, 4), client: newClient(t)}
 	c.variables = []string{"VIEW=" + strings.Join(addresses, ","), "SHARD_COUNT=2"}
 	c.start(t, 0)
 	c.variables[1] = "SHARD_COUNT=1"
@@ -61,7 +61,7 @@ func TestStartedDifferently(t *testing.T) {
 // TestAlone starts a node without any setting but where to listen.
 func TestAlone(t *testing.T) {
 	address := loopbackAddresses(t, 1)[0]
-	c := &cluster{addresses: []string{address}, client: newClient(t)}
+	c := &cluster{owner: t, addresses: []string{address}, client: newClient(t)}
 	p := start(t, address, "LISTEN_ADDRESS="+address)
 	c.until(t, 10*time.Second, 0, viewPath, func(r apitest.Answer) bool { return r.Members["view"] == defaultAddress })
 	c.want(t, 0, "PUT", keysPath+"x", `{"value":1}`, 201, `{"message":"Added successfully","causal-metadata":"*","shard-id":"1","replaced":false}`)

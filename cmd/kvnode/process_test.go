@@ -118,6 +118,7 @@ func loopbackAddresses(t *testing.T, n int) []string {
 
 // cluster is a store of processes.
 type cluster struct {
+	owner     *testing.T // with its end the processes end
 	addresses []string
 	processes []*process
 	variables []string // of every node, beside its address
@@ -125,7 +126,7 @@ type cluster struct {
 }
 
 func newCluster(t *testing.T, nodes int, variables ...string) *cluster {
-	c := &cluster{addresses: loopbackAddresses(t, nodes), processes: make([]*process, nodes), client: newClient(t)}
+	c := &cluster{owner: t, addresses: loopbackAddresses(t, nodes), processes: make([]*process, nodes), client: newClient(t)}
 	c.variables = append(variables, "VIEW="+strings.Join(c.addresses, ","))
 	for i := range nodes {
 		c.start(t, i)
@@ -142,7 +143,7 @@ func newClient(t *testing.T) apitest.Client {
 
 func (c *cluster) start(t *testing.T, i int) {
 	t.Helper()
-	c.processes[i] = start(t, c.addresses[i], append([]string{"SOCKET_ADDRESS=" + c.addresses[i]}, c.variables...)...)
+	c.processes[i] = start(c.owner, c.addresses[i], append([]string{"SOCKET_ADDRESS=" + c.addresses[i]}, c.variables...)...)
 }
 
 func (c *cluster) waitServing(t *testing.T) {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -66,14 +70,18 @@ type storeStatus struct {
 	Epoch    uint64       `json:"epoch"`
 	Shards   int          `json:"shard-count"`
 	Volatile bool         `json:"in-memory"`
-	Reshard  string       `json:"reshard"`
-	Nodes    []nodeStatus `json:"nodes"` // by shard, then as the node lists them
+	Leader   string       `json:"leader"` // address, "" for nobody known
+	Voters   int          `json:"voters"`
+	Nodes    []nodeStatus `json:"nodes"` // by shard, those without one last; then by address
+
+	Reshard httpnode.ReshardStatus `json:"reshard"`
 }
 
 // nodeStatus is one member.
 type nodeStatus struct {
 	Address string           `json:"address"`
 	Shard   string           `json:"shard-id"`
+	State   string           `json:"state"`          // in the configuration of the node that was asked
 	Up      bool             `json:"up"`             // in the view of the node that was asked
 	Silent  uint64           `json:"silent-seconds"` // there
 	Missing uint64           `json:"missing"`        // writes that others wait for it to confirm, at most
@@ -93,12 +101,13 @@ func askStore(ctx context.Context, address string) (*storeStatus, error) {
 	}
 	report := &storeStatus{
 		Serving: first.Serving, Obstacle: first.Obstacle, Cluster: first.Cluster, Epoch: first.Epoch,
-		Shards: first.Shards, Volatile: first.Volatile, Reshard: "idle", Nodes: make([]nodeStatus, len(first.Members)),
+		Shards: first.Shards, Volatile: first.Volatile, Leader: first.Leader, Voters: first.Voters, Reshard: first.Reshard,
+		Nodes: make([]nodeStatus, len(first.Members)),
 	}
 	var asking sync.WaitGroup
 	for i, member := range first.Members {
 		node := &report.Nodes[i]
-		*node = nodeStatus{Address: member.Address, Shard: member.Shard, Up: member.Up, Silent: member.Silent}
+		*node = nodeStatus{Address: member.Address, Shard: member.Shard, State: member.State, Up: member.Up, Silent: member.Silent}
 		if member.Address == first.Address {
 			node.Status = first
 			continue
@@ -115,17 +124,32 @@ func askStore(ctx context.Context, address string) (*storeStatus, error) {
 	return report, nil
 }
 
-// complete derives what the figures of several nodes say together.
+// complete derives what the figures of several nodes say together. The nodes need not agree on who is a
+// member.
 func (s *storeStatus) complete() {
+	missing := make(map[string]uint64)
 	for i := range s.Nodes {
-		node := &s.Nodes[i]
-		for j := range s.Nodes {
-			if other := s.Nodes[j].Status; other != nil && i < len(other.Members) && other.Members[i].Address == node.Address {
-				node.Missing = max(node.Missing, other.Members[i].Unconfirmed)
+		if status := s.Nodes[i].Status; status != nil {
+			for _, member := range status.Members {
+				missing[member.Address] = max(missing[member.Address], member.Unconfirmed)
 			}
 		}
+	}
+	for i := range s.Nodes {
+		node := &s.Nodes[i]
+		node.Missing = missing[node.Address]
 		s.Serving = s.Serving && node.serves()
 	}
+	slices.SortStableFunc(s.Nodes, func(a, b nodeStatus) int { return cmp.Compare(a.place(), b.place()) })
+}
+
+// place orders nodes by their shards.
+func (n *nodeStatus) place() uint64 {
+	id, err := strconv.ParseUint(n.Shard, 10, 32)
+	if err != nil {
+		return math.MaxUint64 // it has none
+	}
+	return id
 }
 
 func askNode(ctx context.Context, client *http.Client, address string) (*httpnode.Status, error) {

@@ -42,16 +42,20 @@ func runningStore(t *testing.T, nodes, shards int) (*localStore, []string) {
 // TestStatus looks at a store that is whole, and at one that lost a node.
 func TestStatus(t *testing.T) {
 	store, addresses := runningStore(t, 4, 2)
-	code, stdout, stderr := execute(context.Background(), nil, "status", addresses[1])
+	var code int
+	var stdout, stderr string
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(stdout, ", leader ") && time.Now().Before(deadline); {
+		code, stdout, stderr = execute(context.Background(), nil, "status", addresses[1]) // they elect one once they have formed
+	}
 	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-	if code != exitOK || stderr != "" || len(lines) != 6 || !strings.Contains(lines[0], " epoch 1, 4 nodes, 2 shards, in memory        reshard: idle") {
+	if code != exitOK || stderr != "" || len(lines) != 6 || !strings.Contains(lines[0], " epoch 1, 4 nodes, 2 shards, in memory, leader 127.0.0.1:") {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	if want := "  shard  node            up   keys  replicas behind  waiting  note"; lines[1] != want {
 		t.Errorf("%q\nwant\n%q", lines[1], want)
 	}
 	for i, shard := range []string{"1", "1", "2", "2"} {
-		if want := "  " + shard + "      " + addresses[i] + "  yes  0     0                0"; lines[i+2] != want {
+		if want := "  " + shard + "      " + addresses[i] + "  yes  0     0                0"; strings.TrimSuffix(lines[i+2], "        leader") != want {
 			t.Errorf("%q\nwant\n%q", lines[i+2], want)
 		}
 	}
@@ -95,28 +99,35 @@ func TestStatusNoNode(t *testing.T) {
 
 // TestTable prints what a store of one moment cannot show.
 func TestTable(t *testing.T) {
-	s := &storeStatus{Cluster: "7f3a000000000000", Epoch: 4, Shards: 2, Reshard: "idle", Nodes: []nodeStatus{
-		{Address: "10.10.0.2:8085", Shard: "1", Up: true, Status: &httpnode.Status{
-			Serving: true, Keys: 301204, Waiting: 2, Members: []httpnode.MemberStatus{{Unconfirmed: 7}, {}}, Copying: true,
+	s := &storeStatus{Cluster: "7f3a000000000000", Epoch: 4, Shards: 2, Leader: "10.10.0.2:8085", Reshard: httpnode.ReshardStatus{Phase: "copying", Moved: 1204, ToMove: 9000}, Nodes: []nodeStatus{
+		{Address: "j:1", State: "invited"},
+		{Address: "10.10.0.2:8085", Shard: "1", State: "serving", Up: true, Status: &httpnode.Status{
+			Serving: true, Keys: 301204, Waiting: 2, Copying: true,
+			Members: []httpnode.MemberStatus{{Address: "x:1"}, {Address: "10.10.0.5:8085", Unconfirmed: 1204}, {Address: "i:1"}},
 		}},
-		{Address: "h:1", Up: true, Status: &httpnode.Status{Obstacle: "it lost its memory"}},
-		{Address: "10.10.0.5:8085", Shard: "2", Silent: 7200, Missing: 1204},
-		{Address: "i:1", Shard: "2", Up: true, Error: "no answer"},
+		{Address: "h:1", State: "unassigned", Up: true, Status: &httpnode.Status{Obstacle: "it lost its memory"}},
+		{Address: "10.10.0.5:8085", Shard: "2", State: "serving", Silent: 7200},
+		{Address: "k:1", Shard: "10", State: "learning", Up: true, Status: &httpnode.Status{
+			Serving: true, Members: []httpnode.MemberStatus{{Address: "10.10.0.5:8085", Unconfirmed: 3}},
+		}},
+		{Address: "i:1", Shard: "2", State: "leaving", Up: true, Error: "no answer"},
 	}}
 	s.complete()
-	want := `cluster 7f3a000000000000 epoch 4, 4 nodes, 2 shards        reshard: idle
+	want := `cluster 7f3a000000000000 epoch 4, 6 nodes, 2 shards, leader 10.10.0.2:8085        reshard: copying, 1,204 of 9,000 keys
   shard  node            up   keys     replicas behind  waiting  note
-  1      10.10.0.2:8085  yes  301,204  1                2        catching up
-  –      h:1             yes  0        0                0        it lost its memory
+  1      10.10.0.2:8085  yes  301,204  1                2        leader; catching up
   2      10.10.0.5:8085  no   –        –                –        down 2 h; 1,204 writes of one sibling wait for it
-  2      i:1             yes  –        –                –        no answer
+  2      i:1             yes  –        –                –        leaving; no answer
+  10     k:1             yes  0        1                0        learning
+  –      j:1             no   –        –                –        was never seen
+  –      h:1             yes  0        0                0        it lost its memory
 `
 	var plain, coloured bytes.Buffer
 	if err := printStatus(&plain, s, false); err != nil || plain.String() != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, &plain, want)
 	}
-	if err := printStatus(&coloured, s, true); err != nil || strings.Count(coloured.String(), "\x1b[31m") != 3 {
-		t.Errorf("%v, %d red lines, want 3: %q", err, strings.Count(coloured.String(), "\x1b[31m"), &coloured)
+	if err := printStatus(&coloured, s, true); err != nil || strings.Count(coloured.String(), "\x1b[31m") != 4 {
+		t.Errorf("%v, %d red lines, want 4: %q", err, strings.Count(coloured.String(), "\x1b[31m"), &coloured)
 	}
 	var forming bytes.Buffer
 	if err := printStatus(&forming, &storeStatus{Obstacle: "Cluster is forming"}, false); err != nil || forming.String() != "Cluster is forming\n" {

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/fatih/color"
+
+	"github.com/sequitur-kv/sequitur/core"
 )
 
 // colours tells whether output may be coloured: on a terminal, unless NO_COLOR is set.
@@ -30,13 +32,17 @@ func printStatus(w io.Writer, s *storeStatus, coloured bool) error {
 	if s.Volatile {
 		memory = ", in memory"
 	}
-	if _, err := fmt.Fprintf(w, "cluster %s epoch %d, %s, %s%s        reshard: %s\n",
-		s.Cluster, s.Epoch, plural(len(s.Nodes), "node"), plural(s.Shards, "shard"), memory, s.Reshard); err != nil {
+	leader := ", no leader"
+	if s.Leader != "" {
+		leader = ", leader " + s.Leader
+	}
+	if _, err := fmt.Fprintf(w, "cluster %s epoch %d, %s, %s%s%s        reshard: %s\n",
+		s.Cluster, s.Epoch, plural(len(s.Nodes), "node"), plural(s.Shards, "shard"), memory, leader, s.progress()); err != nil {
 		return err
 	}
 	rows := [][]string{{"shard", "node", "up", "keys", "replicas behind", "waiting", "note"}}
 	for i := range s.Nodes {
-		rows = append(rows, s.Nodes[i].row())
+		rows = append(rows, s.Nodes[i].row(s.Leader))
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -56,6 +62,14 @@ func printStatus(w io.Writer, s *storeStatus, coloured bool) error {
 	return nil
 }
 
+// progress says how far the last reshard has come.
+func (s *storeStatus) progress() string {
+	if s.Reshard.Phase == core.PhaseIdle.String() {
+		return s.Reshard.Phase
+	}
+	return fmt.Sprintf("%s, %s of %s keys", s.Reshard.Phase, thousands(s.Reshard.Moved), thousands(s.Reshard.ToMove))
+}
+
 // align pads all cells to their column, without blanks at the end.
 func align(row []string, widths []int) string {
 	var line strings.Builder
@@ -66,7 +80,7 @@ func align(row []string, widths []int) string {
 	return strings.TrimRight(line.String(), " ")
 }
 
-func (n *nodeStatus) row() []string {
+func (n *nodeStatus) row(leader string) []string {
 	const unknown = "–"
 	shard, up := n.Shard, "yes"
 	if shard == "" {
@@ -76,7 +90,7 @@ func (n *nodeStatus) row() []string {
 		up = "no"
 	}
 	if n.Status == nil {
-		return []string{shard, n.Address, up, unknown, unknown, unknown, n.note()}
+		return []string{shard, n.Address, up, unknown, unknown, unknown, n.note(leader)}
 	}
 	behind := 0
 	for _, member := range n.Status.Members {
@@ -84,13 +98,21 @@ func (n *nodeStatus) row() []string {
 			behind++
 		}
 	}
-	return []string{shard, n.Address, up, thousands(n.Status.Keys), strconv.Itoa(behind), strconv.Itoa(n.Status.Waiting), n.note()}
+	return []string{shard, n.Address, up, thousands(n.Status.Keys), strconv.Itoa(behind), strconv.Itoa(n.Status.Waiting), n.note(leader)}
 }
 
 // note says what is wrong with a node, or remarkable.
-func (n *nodeStatus) note() string {
+func (n *nodeStatus) note(leader string) string {
 	var notes []string
+	if n.Address == leader {
+		notes = append(notes, "leader")
+	}
+	if n.State == "learning" || n.State == "leaving" {
+		notes = append(notes, n.State)
+	}
 	switch {
+	case n.State == "invited":
+		notes = append(notes, "was never seen")
 	case !n.Up:
 		notes = append(notes, "down "+ago(n.Silent))
 		if n.Missing > 0 {

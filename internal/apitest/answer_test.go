@@ -54,17 +54,17 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestEveryRowIsThereOnce compares what is sent; a row of keys differs from
-// another one by what has been sent before.
+// TestEveryRowIsThereOnce compares what is sent and what must come back; a row
+// of keys differs from another one by what has been sent before.
 func TestEveryRowIsThereOnce(t *testing.T) {
 	limits := Limits{KeyLength: 50, ValueSize: 10_000}
 	for name, rows := range map[string][]Row{
 		"bad input": BadInput(limits), "values": Values(limits), "key bytes": KeyBytes(limits),
-		"view and shards": viewAndShards(), "administration": administration(), "peers": peers(), "forming": Forming("x"), "lost memory": LostMemory(),
+		"view and shards": viewAndShards(), "administration": administration(), "peers": peers(), "forming": Forming("x"), "deleted": Deleted(),
 	} {
-		seen := map[[4]string]bool{}
+		seen := map[[5]string]bool{}
 		for _, r := range rows {
-			request := [4]string{r.Method, r.Path, r.Body, r.Token}
+			request := [5]string{r.Method, r.Path, r.Body, r.Token, r.Want}
 			if seen[request] {
 				t.Errorf("%s: %.200q is there twice", name, request)
 			}

@@ -14,6 +14,8 @@ const (
 // Added is the answer to the PUT of a key that did not exist. Any shard will do.
 const Added = `{"message":"Added successfully","causal-metadata":"*","shard-id":"*","replaced":false}`
 
+const tooFew = `{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`
+
 const healthy = `{"message":"OK"}`
 
 // Found is the answer to a GET: a token, a value as JSON text, the shard.

@@ -30,8 +30,8 @@ func viewAndShards() []Row {
 	return rows
 }
 
-// administration is validated, and what this version cannot do is refused. It
-// leaves the store as it was.
+// administration adds a stranger, which never shows up, and deletes it again. It
+// leaves the shards as they were.
 func administration() []Row {
 	const (
 		self    = `{"socket-address":"{self}"}`
@@ -46,9 +46,12 @@ func administration() []Row {
 	}
 	return []Row{
 		no("PUT", ViewPath, self, 404, "Socket address already exists in the view"),
-		no("DELETE", ViewPath, other, 404, unknown),
-		no("PUT", ViewPath, other, 503, "*"),
-		no("DELETE", ViewPath, self, 503, "*"),
+		no("PUT", member+"1", other, 404, unknown),
+		{Method: "PUT", Path: ViewPath, Body: other, Status: 201, Want: `{"message":"Replica added successfully to the view"}`},
+		no("PUT", ViewPath, other, 404, "Socket address already exists in the view"),
+		no("PUT", member+"1", other, 400, "*"),
+		no("PUT", member+"3", other, 404, "Shard ID does not exist"),
+		{Method: "DELETE", Path: ViewPath, Body: other, Status: 200, Want: `{"message":"Replica deleted successfully from the view"}`},
 		no("PUT", ViewPath, `{}`, 400, missing),
 		no("PUT", ViewPath, `{"socket-address":"x"}`, 400, "*"),
 		no("PUT", ViewPath, `{"socket-address":"no port"}`, 400, "*"),
@@ -57,11 +60,11 @@ func administration() []Row {
 		{Method: "PUT", Path: member + "{shard}", Body: self, Status: 200, Want: `{"message":"Node added to shard successfully"}`},
 		no("PUT", member+"{othershard}", self, 400, "*"),
 		no("PUT", member+"3", self, 404, "Shard ID does not exist"),
-		no("PUT", member+"1", other, 404, unknown),
 		no("PUT", member+"1", `{"socket-address":null}`, 400, "*"),
 		{Method: "PUT", Path: reshard, Body: `{"shard-count":4}`, Status: 400,
-			Want: `{"message":"Not enough nodes to provide fault-tolerance with the given shard count!"}`},
-		no("PUT", reshard, `{"shard-count":3}`, 503, "*"),
+			Want: tooFew},
+		{Method: "PUT", Path: reshard, Body: `{"shard-count":1e2}`, Status: 400, Want: Refused("*", "PUT")},
+		{Method: "PUT", Path: reshard, Body: `{"shard-count":99999999999999999999}`, Status: 400, Want: tooFew},
 		no("PUT", reshard, `{"shard-count":0}`, 400, "*"),
 		no("PUT", reshard, `{"shard-count":"2"}`, 400, "*"),
 		no("PUT", reshard, `{}`, 400, "*"),
@@ -100,14 +103,19 @@ func Forming(sentence string) []Row {
 	)
 }
 
-// LostMemory is what a node answers that has come back without its data.
-func LostMemory() []Row {
+// Deleted is what a node answers that was deleted from the view and runs on.
+func Deleted() []Row {
 	const key = KeysPath + "x"
 	return []Row{
 		{Method: "GET", Path: ViewPath, Status: 503, Want: Refused("*", "GET")},
 		{Method: "GET", Path: ShardsPath + "shard-ids", Status: 503, Want: Refused("*", "GET")},
+		{Method: "GET", Path: ShardsPath + "reshard", Status: 503, Want: Refused("*", "GET")},
 		{Method: "GET", Path: key, Status: 503, Want: Refused("*", "GET")},
 		{Method: "PUT", Path: key, Body: `{"value":"of a stranger"}`, Status: 503, Want: Refused("*", "PUT")},
+		{Method: "DELETE", Path: ViewPath, Body: `{"socket-address":"a:1"}`, Status: 503, Want: Refused("*", "DELETE")},
+		{Method: "PUT", Path: key, Body: `{}`, Status: 400, Want: Refused("Value is missing", "PUT")},
+		{Method: "PUT", Path: ViewPath, Body: `{}`, Status: 400, Want: Refused("Socket address is missing", "PUT")},
+		{Method: "GET", Path: "/readyz", Status: 503, Want: Refused("*", "GET")},
 		{Method: "GET", Path: healthPath, Status: 200, Want: healthy},
 	}
 }
