@@ -27,7 +27,7 @@ import (
 // The entries:
 //
 //	invite d | remove b | remove b down | add-member d 1 | reshard 2 up=abcd | abort
-//	enter a2 instead=a1
+//	enter a2 instead=a1 | enter a1 at=x
 //	report a2 epoch=3 sealed=1.5,2.0 ready=6 have=1.5,2.7
 //
 // Requests are made by the first member unless there is by=b1 or number=4. The epoch of a report is the
@@ -147,7 +147,11 @@ func (s *script) entry(t *testing.T, line string) view.Entry {
 	case "abort":
 		r.Operation = view.Abort{Started: s.configuration.Reshard.Started}
 	case "enter":
-		return view.Enter{Address: words[1][:1], Life: life(words[1]), Instead: life(named["instead"])}
+		e := view.Enter{Address: words[1][:1], Life: life(words[1]), Instead: life(named["instead"])}
+		if at := named["at"]; at != "" {
+			e.Address = at
+		}
+		return e
 	case "report":
 		return s.report(t, words[1:])
 	default:
