@@ -38,6 +38,13 @@ func (w *world) checkAssignments(c *view.Configuration) {
 			w.t.Fatalf("replica %d has retired", a.Replica)
 		}
 	}
+	for i := range c.Reports {
+		r := &c.Reports[i]
+		held := slotsOf(c, r.Life, func(*view.Assignment) bool { return true })
+		if reported := r.Have.Slots(); c.MemberOf(r.Life) < 0 || !held.Contains(&reported) {
+			w.t.Fatalf("%s reported %v", lifeName(r.Life), r.Have)
+		}
+	}
 	for i := range c.Members {
 		m := &c.Members[i]
 		if unclosed := len(slices.DeleteFunc(c.AssignmentsOf(m.Life), func(a *view.Assignment) bool { return !open(a) || a.Target })); unclosed > 1 || m.Leaving && unclosed > 0 {
