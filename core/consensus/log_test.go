@@ -14,14 +14,14 @@ import (
 	"github.com/sequitur-kv/sequitur/core/consensus"
 )
 
-// leader runs the world until there is one leader whom everybody running knows.
+// leader runs the world until there is one leader whom all running members know.
 func (w *world) leader() *slot {
 	w.t.Helper()
 	for range 200 {
 		w.flow(100 * time.Millisecond)
 		for _, s := range w.slots {
 			if s.log != nil && s.log.Leading() && !slices.ContainsFunc(w.slots, func(o *slot) bool {
-				return o.log != nil && o.log.Status().Leader != s.life
+				return o.log != nil && slices.Contains(w.known.members, o.life) && o.log.Status().Leader != s.life
 			}) {
 				return s
 			}
@@ -163,30 +163,75 @@ func TestLonelyVoterDisturbsNobody(t *testing.T) {
 	}
 }
 
-func TestSilentLearnerIsNotPromoted(t *testing.T) {
-	w := newCluster(t, 3, 100)
+// TestPromotion: a place among the voters goes to no learner that is silent or behind.
+func TestPromotion(t *testing.T) {
+	const appendMessage = 3 // raftpb.MsgApp
+	for name, hinder := range map[string]func(w *world, learner *slot){
+		"silent": func(w *world, learner *slot) {
+			w.stop(learner)
+			w.flow(2 * election)
+		},
+		"behind": func(w *world, learner *slot) {
+			w.lost = func(p packet) bool { return p.to == learner.life && p.payload[1] == appendMessage }
+			w.must("op 1")
+		},
+	} {
+		w := newCluster(t, 8, 100)
+		leader := w.leader()
+		hinder(w, w.slots[7])
+		w.must(fmt.Sprintf("leave %d", w.others(leader)[0].life))
+		w.flow(5 * election)
+		if voters := leader.log.Status().Voters; len(voters) != 6 || slices.Contains(voters, 8) {
+			t.Errorf("%s: voters are %d", name, voters)
+		}
+		w.lost = nil
+		w.heal()
+		if voters := w.leader().log.Status().Voters; len(voters) != 7 || !slices.Contains(voters, 8) {
+			t.Errorf("%s no more: voters are %d", name, voters)
+		}
+	}
+}
+
+// TestLearnerForgetsSilentLeader: it does not go on to send proposals into the void.
+func TestLearnerForgetsSilentLeader(t *testing.T) {
+	w := newCluster(t, 8, 100)
 	leader := w.leader()
-	w.lives++
-	w.add(w.lives, nil)
-	w.must("join 4")
-	// It catches up, and falls silent before the leader acts on that.
-	joined := w.slots[3]
-	for range 100 {
-		if slices.Contains(leader.log.Status().Voters, 4) {
-			t.Fatal("the learner was promoted before it fell silent")
-		}
-		if joined.log.Status().Applied > 1 {
-			break
-		}
-		w.flow(25 * time.Millisecond)
+	learner := w.slots[7]
+	for _, s := range w.others(learner) {
+		w.sever(s, learner)
 	}
-	w.stop(joined)
-	w.flying = nil
-	w.flow(10 * election)
-	if voters := leader.log.Status().Voters; slices.Contains(voters, 4) {
-		t.Errorf("a silent learner was made a voter: %d", voters)
+	if learner.log.Status().Leader != leader.life || !learner.log.Propose([]byte("op 1")) {
+		t.Fatalf("the learner knows no leader: %+v", learner.log.Status())
 	}
-	w.heal()
+	w.flow(3 * election)
+	if learner.log.Status().Leader != 0 || learner.log.Propose([]byte("op 2")) {
+		t.Errorf("the learner holds on to %+v", learner.log.Status())
+	}
+}
+
+// TestOverwritten: what a new leader overwrites is gone from the disk too, also where the new log is
+// shorter.
+func TestOverwritten(t *testing.T) {
+	w := newCluster(t, 3, 100)
+	old := w.leader()
+	for _, s := range w.others(old) {
+		w.sever(old, s)
+		w.sever(s, old)
+	}
+	for i := range 5 {
+		w.propose(old, fmt.Sprintf("op %d", i))
+	}
+	w.flow(5 * election)
+	had := old.log.Status().Last
+	w.mend()
+	w.leader()
+	w.flow(election)
+	if last := old.log.Status().Last; last >= had || len(old.disk) != int(last)-1+2 {
+		t.Errorf("the log ended at %d, ends at %d and has %d records", had, last, len(old.disk))
+	}
+	w.stop(old)
+	w.boot(old)
+	w.must("op 9")
 }
 
 // TestMajorityIsKept: to remove a voter that is alive while others are silent would leave the rest

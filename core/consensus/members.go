@@ -36,12 +36,8 @@ func (m members) state() *pb.ConfState {
 }
 
 func (l *Log) setMembers(m members) {
-	voted := l.votes()
 	l.status.Voters, l.status.Learners = m.voters, m.learners
 	l.status.Applied = max(l.status.Applied, l.storage.snapshot.Index)
-	if l.started && !voted && l.votes() {
-		l.waitForLeader()
-	}
 	l.schedule()
 }
 
@@ -51,7 +47,8 @@ func (l *Log) setMembers(m members) {
 // learners that have caught up become voters up to MaxVoters; voters that are desired stay. A leader
 // that is not desired removes itself last.
 //
-// No step takes the majority away from the voters that are alive, if they have it.
+// No step takes the majority away from the voters that are alive, as far as the leader can tell: it
+// learns within an election timeout that a peer fell silent.
 func (l *Log) Reconcile(desired []ID) bool {
 	if !l.leading || l.status.Applied < l.confFloor {
 		return false
@@ -125,8 +122,7 @@ func (l *Log) alive(id ID) bool {
 	return id == l.config.Self || l.now-spoke < l.config.ElectionTimeout
 }
 
-// dispensable tells whether the voters without one of them have a majority that is alive, or lack it
-// anyway.
+// dispensable tells whether the voters without one of them have a majority that is alive.
 func (l *Log) dispensable(id ID) bool {
 	rest, alive := 0, 0
 	for _, voter := range l.status.Voters {
@@ -137,7 +133,7 @@ func (l *Log) dispensable(id ID) bool {
 			}
 		}
 	}
-	return rest > 0 && (alive > rest/2 || !l.alive(id))
+	return alive > rest/2
 }
 
 // readyLearner finds the first desired learner that may become a voter: it speaks and lacks no

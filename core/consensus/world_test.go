@@ -141,7 +141,8 @@ type world struct {
 	digest  hash.Hash
 	counts  map[string]int
 
-	forgetful bool // disks may lose what is durable
+	forgetful bool              // disks may lose what is durable
+	lost      func(packet) bool // further packets that do not arrive; nil: none
 }
 
 // newWorld lets dice choose how many nodes there are, and what will happen.
@@ -354,7 +355,7 @@ func (w *world) remember(e consensus.Entry) {
 func (w *world) deliver(p packet) {
 	w.t.Helper()
 	for _, s := range w.slots {
-		if s.life != p.to || s.log == nil || w.cut[[2]int{p.source, s.index}] {
+		if s.life != p.to || s.log == nil || w.cut[[2]int{p.source, s.index}] || w.lost != nil && w.lost(p) {
 			continue
 		}
 		w.act(s, func() {
