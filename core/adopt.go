@@ -204,6 +204,9 @@ func (m *Machine) reroute() {
 			m.recall(c)
 			m.route(c)
 		case callForwarded:
+			if c.op.OnKey() {
+				c.shard = m.configuration.Layout.Owner(c.slot)
+			}
 			if life := c.latest(); m.configuration.MemberOf(life) < 0 {
 				m.lost(life)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/heap"
+	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -98,6 +99,8 @@ type result struct {
 	status  Status
 	value   []byte
 	context causal.Packed // of the version read, written or deleted
+	merged  bool          // context is that of the request and the version already
+	clock   hlc.Time      // of the version
 	dot     causal.Dot    // likewise
 	count   uint64
 	after   Position // of all state that the result reveals
@@ -109,7 +112,7 @@ func resultOf(status Status, v *store.Version, after Position) result {
 	if v == nil {
 		return result{status: status, after: after}
 	}
-	r := result{status: status, context: v.Context, dot: v.Dot, after: after}
+	r := result{status: status, context: v.Context, clock: v.Clock(), dot: v.Dot, after: after}
 	if status == wire.StatusFound {
 		r.value = v.Value
 	}
@@ -223,23 +226,28 @@ func (m *Machine) answer(c *call, r result) {
 	}
 	response := Response{
 		ID: c.request, After: r.after, Status: r.status, Value: r.value, Shard: c.shard,
-		Dot: r.dot, Count: r.count, Reason: r.reason, Clock: r.context.Clock(),
+		Dot: r.dot, Count: r.count, Reason: r.reason, Clock: r.clock,
 	}
 	if r.status.Succeeded() && c.op.OnKey() {
-		response.Token = m.token(c.context, r.context)
+		m.meet(c, r)
+		start := len(m.out.text)
+		m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
+		response.Token = m.out.text[start:len(m.out.text):len(m.out.text)]
 	}
 	m.out.Replies = append(m.out.Replies, response)
 }
 
-// token is the text of the union of what a request depended on and what it met.
-func (m *Machine) token(request causal.Context, met causal.Packed) []byte {
+// meet makes m.reply the union of what a request depended on and what it met. Whoever knows the epoch
+// of the union trims it: the owner, who may have a newer configuration than the node that asked it.
+func (m *Machine) meet(c *call, r result) {
 	m.reply.Epoch, m.reply.Clock, m.reply.Vector = 0, 0, m.reply.Vector[:0]
-	m.reply.Merge(request)
-	met.MergeInto(&m.reply)
+	if r.merged {
+		r.context.MergeInto(&m.reply)
+		return
+	}
+	m.reply.Merge(c.context)
+	r.context.MergeInto(&m.reply)
 	m.reply.Vector = m.configuration.Trim(m.reply.Vector, m.reply.Epoch)
-	start := len(m.out.text)
-	m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
-	return m.out.text[start:len(m.out.text):len(m.out.text)]
 }
 
 // expireCalls acts on the calls whose time has come.

@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 
+	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -69,6 +70,10 @@ func (m *Machine) dispatch(c *call, target int, final bool) {
 // forwardElsewhere tries a read at another owner. Those asked before may answer still: on slow links
 // only the first answer comes in time.
 func (m *Machine) forwardElsewhere(c *call) {
+	if m.configuration.Shard(c.shard) == nil {
+		m.answer(c, result{status: wire.StatusNoShard}) // the layout has changed since
+		return
+	}
 	target := m.owner(c, c.tries)
 	if target < 0 {
 		m.probe(ProbeShardDown)
@@ -163,9 +168,14 @@ func (m *Machine) answerForward(c *call, r result) {
 	if c.op.Writes() {
 		r.after = max(r.after, m.recordExecuted(c.life, c.counter))
 	}
-	m.replyTo(c, &wire.Reply{
-		Counter: c.counter, Status: r.status, Value: r.value, Context: r.context, Dot: r.dot, Count: r.count, Reason: r.reason,
-	}, r.after)
+	reply := &wire.Reply{
+		Counter: c.counter, Status: r.status, Value: r.value, Clock: r.clock, Dot: r.dot, Count: r.count, Reason: r.reason,
+	}
+	if r.status.Succeeded() && c.op.OnKey() {
+		m.meet(c, r)
+		reply.Context = causal.Pack(m.reply)
+	}
+	m.replyTo(c, reply, r.after)
 }
 
 // replyTo answers the member that forwarded a call, if it is one still.
@@ -199,7 +209,10 @@ func (m *Machine) receiveReply(from int, epoch uint64, reply *wire.Reply) {
 		m.drop(c, reply.Counter)
 		m.forwardElsewhere(c)
 	default:
-		m.answer(c, result{status: reply.Status, value: reply.Value, context: reply.Context, dot: reply.Dot, count: reply.Count, reason: reply.Reason})
+		m.answer(c, result{
+			status: reply.Status, value: reply.Value, context: reply.Context, merged: true, clock: reply.Clock,
+			dot: reply.Dot, count: reply.Count, reason: reply.Reason,
+		})
 	}
 }
 

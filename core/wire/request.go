@@ -5,6 +5,7 @@ import (
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 )
 
@@ -136,7 +137,8 @@ type Reply struct {
 	Counter uint64
 	Status  Status
 	Value   []byte
-	Context causal.Packed // of the version read or written
+	Context causal.Packed // of the request and the version read or written; without what had retired at its epoch
+	Clock   hlc.Time      // of that version
 	Dot     causal.Dot
 	Count   uint64
 	Reason  string
@@ -149,6 +151,7 @@ func (b *Reply) append(buf []byte) []byte {
 	buf = append(buf, byte(b.Status))
 	buf = codec.AppendBytes(buf, b.Value)
 	buf = causal.AppendPacked(buf, b.Context)
+	buf = codec.AppendUint(buf, uint64(b.Clock))
 	buf = appendDot(buf, b.Dot)
 	buf = codec.AppendUint(buf, b.Count)
 	return codec.AppendString(buf, b.Reason)
@@ -159,6 +162,7 @@ func (b *Reply) read(r *codec.Reader) {
 	b.Status = Status(r.Byte())
 	b.Value = bytes.Clone(r.Bytes())
 	b.Context = causal.ReadPacked(r)
+	b.Clock = hlc.Time(r.Uint())
 	b.Dot = readDot(r)
 	b.Count = r.Uint()
 	b.Reason = r.String()

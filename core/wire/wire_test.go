@@ -110,7 +110,7 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body {
 			return &wire.Reply{
 				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnfinished)).Draw(t, "status")),
-				Value: drawBytes(t), Context: causal.Pack(drawContext(t)), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
+				Value: drawBytes(t), Context: causal.Pack(drawContext(t)), Clock: hlc.Time(number(t)), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
 				Reason: rapid.String().Draw(t, "reason"),
 			}
 		},

@@ -21,6 +21,7 @@ type write struct {
 	slot      shard.Slot // of the key
 	order     order
 	context   causal.Context // as stored; zero if it was overwritten in its own step, unseen
+	destroyed bool           // every durable copy was, by intention
 }
 
 // order places a write among the writes of its key, as core's versions are ordered.
@@ -54,6 +55,8 @@ type ghost struct {
 	births    []birth             // of all lives, in the order in which they began
 	replicas  []replica           // by replica id: every one that ever was assigned
 	newest    *view.Configuration // of all that any server has put in force
+	versions  []version           // of all that any server has put in force, by index
+	lowered   bool                // the newest one takes back what was said of the writes of a dead replica
 	founded   bool
 	founder   int  // the server that was formed first
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
@@ -72,6 +75,8 @@ type replica struct {
 	life   view.LifeID // zero: not assigned yet
 	server int         // of that life
 	shown  uint64      // the last of its writes that somebody saw a sign of
+	fixed  bool        // it is dead, and finals say which of its writes count
+	finals []view.Extent
 }
 
 func (g *ghost) reset(servers, keys, operations int) {
@@ -95,6 +100,7 @@ func (g *ghost) reset(servers, keys, operations int) {
 	g.lives = resize(g.lives, servers)
 	clear(g.lives)
 	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
+	g.versions, g.lowered = g.versions[:0], false
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
@@ -138,7 +144,7 @@ func (g *ghost) serverOf(life view.LifeID) int {
 func (g *ghost) adopted(server int, c *view.Configuration) error {
 	if !g.founded || server == g.founder && !g.witnessed && c.Cluster != g.cluster {
 		g.founder, g.founded, g.cluster, g.tokens = server, true, c.Cluster, c.Tokens
-		g.replicas, g.newest = g.replicas[:0], nil
+		g.replicas, g.newest, g.versions = g.replicas[:0], nil, g.versions[:0]
 	}
 	g.witnessed = g.witnessed || server != g.founder
 	if c.Cluster != g.cluster || g.newest != nil && c.Index <= g.newest.Index {
@@ -232,7 +238,7 @@ func (g *ghost) forget(replica causal.ReplicaID, seq uint64) {
 func (g *ghost) latest(key int, covered causal.Vector) *write {
 	var best *write
 	for _, dot := range g.byKey[key] {
-		if !covered.Covers(dot) {
+		if !covered.Covers(dot) || g.lost(dot) {
 			continue
 		}
 		w := g.lookup(dot)
@@ -334,7 +340,7 @@ func mintedVersion(m *core.Machine, out *core.Output, dot causal.Dot, key string
 	}
 	for i := range out.Sends {
 		if reply, ok := out.Sends[i].Message.Body.(*wire.Reply); ok && reply.Dot == dot {
-			return causal.Context{}, order{reply.Context.Clock(), dot}
+			return causal.Context{}, order{reply.Clock, dot}
 		}
 	}
 	return causal.Context{}, order{dot: dot}
