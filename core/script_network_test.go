@@ -146,14 +146,17 @@ func (s *script) cmdTrace(d directive) {
 	}
 }
 
-// hide WORD…|off: leaves deliveries of these kinds, and these probes, out of the output. They happen all the same.
+// hide WORD…: leaves deliveries of these kinds, these probes, or logs, out of the output. They happen all the same.
 func (s *script) cmdHide(d directive) {
 	for _, word := range d.words() {
-		if word == "off" {
-			clear(s.muted)
-		} else {
-			s.muted[word] = true
-		}
+		s.muted[word] = true
+	}
+}
+
+// show WORD…: takes a hide back.
+func (s *script) cmdShow(d directive) {
+	for _, word := range d.words() {
+		delete(s.muted, word)
 	}
 }
 

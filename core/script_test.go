@@ -102,7 +102,7 @@ func (s *script) handlers() map[string]func(directive) {
 		"pause": s.cmdPause, "resume": s.cmdResume,
 
 		"hold": s.cmdHold, "release": s.cmdRelease, "cut": s.cmdCut, "heal": s.cmdHeal, "deliver": s.cmdDeliver, "drop": s.cmdDrop,
-		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace, "hide": s.cmdHide,
+		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace, "hide": s.cmdHide, "show": s.cmdShow,
 
 		"put": s.cmdPut, "get": s.cmdGet, "delete": s.cmdDelete, "count": s.cmdCount, "view": s.cmdView, "shards": s.cmdShards,
 		"node-shard": s.cmdNodeShard, "members": s.cmdMembers, "cancel": s.cmdCancel, "spoil": s.cmdSpoil,
@@ -140,7 +140,11 @@ func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)
 		s.reached, s.traced, s.muted = map[core.Probe]int{}, map[string]bool{}, map[string]bool{}
 	}
 	s.cluster = newCluster(t, count, shards, adapt)
-	s.observe = func(format string, args ...any) { s.print("%s", hideNumbers(fmt.Sprintf(format, args...))) }
+	s.observe = func(format string, args ...any) {
+		if !s.muted["logs"] {
+			s.print("%s", hideNumbers(fmt.Sprintf(format, args...)))
+		}
+	}
 	s.watch = watch{delivered: s.delivered, probed: s.probed, replied: s.replied, refused: s.refused}
 }
 
