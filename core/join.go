@@ -50,7 +50,7 @@ func (m *Machine) enter(c *view.Configuration) {
 		return
 	}
 	m.probe(ProbeJoined)
-	m.beginLog(nil)
+	m.beginLog(foundersOf(c))
 	home := "no shard"
 	if own := m.configuration.Members[m.self].Shard; own != 0 {
 		home = "shard " + own.String()
@@ -58,6 +58,22 @@ func (m *Machine) enter(c *view.Configuration) {
 	m.log("this node belongs to store %016x now, with %s", uint64(c.Cluster), home)
 	m.nextBeat = m.mono
 	m.beat()
+}
+
+// foundingIndex is the index in the configuration log of the founding.
+const foundingIndex = 1
+
+// foundersOf are the founders of a store whose configuration is still that of its founding: a founder
+// that is told of it begins with the same log as the others, or they might lack a majority that knows
+// that it has votes. It is nil later, when the log has what it needs: a majority has decided something.
+func foundersOf(c *view.Configuration) (founders []view.Founder) {
+	if c.Index != foundingIndex {
+		return nil
+	}
+	for i := range c.Members {
+		founders = append(founders, view.Founder{Address: c.Members[i].Address, Life: c.Members[i].Life})
+	}
+	return founders
 }
 
 // receiveEnter proposes a life that asks for it.
