@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -313,8 +314,80 @@ func TestMembers(t *testing.T) {
 	l.end(t)
 }
 
+// leader is the node that leads those who vote, as node i knows it.
+func (c *cluster) leader(t *testing.T, i int) (leader int) {
+	t.Helper()
+	c.until(t, 20*time.Second, i, "/sequitur/status", func(a apitest.Answer) bool {
+		address, _ := a.Members["leader"].(string)
+		leader = slices.Index(c.addresses, address)
+		return leader >= 0
+	})
+	return leader
+}
+
+// TestReshardStalls freezes a node that a reshard needs: for a moment, and then for longer than the reshard waits.
+func TestReshardStalls(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	c := newCluster(t, 6, "SHARD_COUNT=2")
+	token := c.fill(t)
+	nodes := []int{0, 1, 2, 3, 4, 5}
+	asked := c.leader(t, 0)
+	frozen := (asked + 1) % 6
+	var left []int
+	for _, i := range nodes {
+		if i != frozen {
+			left = append(left, i)
+		}
+	}
+	const three = `{"shard-count":3}`
+	const busy = "A reshard is under way; try again when it is done"
+	phase := func(want string) func(apitest.Answer) bool {
+		return func(a apitest.Answer) bool { return a.Members["phase"] == want }
+	}
+	stall := func(status int, members string, meanwhile func()) {
+		t.Helper()
+		c.processes[frozen].signal(t, syscall.SIGSTOP)
+		var first sync.WaitGroup
+		first.Go(func() { c.administer(t, asked, "PUT", shardsPath+"reshard", three, status, members) })
+		for _, i := range left {
+			c.until(t, 10*time.Second, i, shardsPath+"reshard", phase("copying"))
+		}
+		meanwhile()
+		first.Wait()
+	}
+
+	stall(200, success("Resharding done successfully"), func() {
+		for _, i := range left {
+			c.want(t, i, "PUT", shardsPath+"reshard", three, 409, apitest.Refused(busy, "PUT"))
+		}
+		c.want(t, asked, "DELETE", viewPath, c.member(asked), 409, apitest.Refused(busy, "DELETE"))
+		c.want(t, asked, "PUT", shardsPath+"reshard", `{"shard-count":4}`, 409, apitest.Refused(busy, "PUT"))
+		c.processes[frozen].signal(t, syscall.SIGCONT)
+	})
+	c.wantShards(t, nodes, 3)
+	c.administer(t, asked, "PUT", shardsPath+"reshard", `{"shard-count":2}`, 200, success("Resharding done successfully"))
+	before := c.wantShards(t, nodes, 2)
+	l := c.load(t, "stalled", true, left...)
+	stall(503, apitest.Refused("*", "PUT"), func() {
+		c.untilView(t, asked, c.viewWithout(frozen))
+	})
+	l.end(t)
+	c.until(t, time.Second, asked, shardsPath+"reshard", phase("idle"))
+	c.processes[frozen].signal(t, syscall.SIGCONT)
+	for _, i := range nodes {
+		c.untilView(t, i, c.viewWithout())
+		c.until(t, 10*time.Second, i, shardsPath+"shard-ids", func(a apitest.Answer) bool { return strings.Contains(a.Text, `["1","2"]`) })
+		c.wantKeys(t, i, token)
+	}
+	if after := c.wantShards(t, nodes, 2); !reflect.DeepEqual(before, after) {
+		t.Errorf("%v, before: %v", after, before)
+	}
+	c.administer(t, frozen, "PUT", shardsPath+"reshard", three, 200, success("Resharding done successfully"))
+}
+
 // TestNoMajority freezes three of five nodes.
 func TestNoMajority(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, 5, "SHARD_COUNT=1")
 	const stranger = `{"socket-address":"127.9.9.9:1"}`
 	c.administer(t, 0, "PUT", viewPath, stranger, 201, success("Replica added successfully to the view"))

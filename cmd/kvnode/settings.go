@@ -18,8 +18,8 @@ type setting struct{ flag, variable, usage string }
 var (
 	socketAddress = setting{"socket-address", "SOCKET_ADDRESS", "own host:port as peers reach it"}
 	listenAddress = setting{"listen-address", "LISTEN_ADDRESS", "where to listen (default every interface; for 127.x.y.z exactly that)"}
-	viewSetting   = setting{"view", "VIEW", "comma-separated addresses of the first members, own included (default just this node)"}
-	shardCount    = setting{"shard-count", "SHARD_COUNT", "number of shards to begin with (default one)"}
+	viewSetting   = setting{"view", "VIEW", "comma-separated addresses of the first members, own included; for a new node, of members (default just this node)"}
+	shardCount    = setting{"shard-count", "SHARD_COUNT", "number of shards to begin with (default: join an existing store without a shard; if there is none, one)"}
 	dataDir       = setting{"data-dir", "DATA_DIR", "not available in this version, which keeps everything in memory"}
 	inMemory      = setting{"in-memory", "IN_MEMORY", "keep nothing on disk (the only way in this version)"}
 	maxKeyLength  = setting{"max-key-length", "MAX_KEY_LENGTH", "longest key in bytes, after URL-decoding (default 1024)"}

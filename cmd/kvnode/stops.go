@@ -21,6 +21,7 @@ func (t *tour) walk(store *localStore) {
 	t.deleteKeys()
 	t.lookAround()
 	t.badInput()
+	t.reshard()
 	t.loseNode(store)
 	if !t.failed {
 		fmt.Fprint(t.out, "\nEvery answer was as expected.\n")
@@ -117,6 +118,16 @@ func (t *tour) badInput() {
 	t.expect(a, http.StatusBadRequest, "message", "Not enough nodes to provide fault-tolerance with the given shard count!")
 }
 
+func (t *tour) reshard() {
+	t.say("Three shards instead of two, while it runs: nodes and keys are spread anew, and nothing is lost:")
+	a := t.ask(2, http.MethodPut, shardsPath+"reshard", `{"shard-count":3}`)
+	t.expect(a, http.StatusOK, "message", "Resharding done successfully")
+	a = t.ask(6, http.MethodGet, shardsPath+"shard-ids", "")
+	t.expect(a, http.StatusOK, "shard-ids", []string{"1", "2", "3"})
+	a = t.askWithToken(5, http.MethodGet, keysPath+"question", "")
+	t.expect(a, http.StatusOK, "value", "tea or coffee?")
+}
+
 func (t *tour) loseNode(store *localStore) {
 	if t.failed {
 		return
@@ -131,6 +142,8 @@ func (t *tour) loseNode(store *localStore) {
 	t.until(1, viewPath, 10*time.Second, func(a answer) bool { return a.members["view"] == view })
 	a := t.ask(1, http.MethodGet, viewPath, "")
 	t.expect(a, http.StatusOK, "view", view)
+	a = t.ask(4, http.MethodDelete, viewPath, `{"socket-address":"`+t.addresses[lost-1]+`"}`)
+	t.expect(a, http.StatusOK, "message", "Replica deleted successfully from the view")
 	for _, key := range []string{"one", "two", "three", "four"} {
 		a = t.askWithToken(2, http.MethodPut, keysPath+key, `{"value":1}`)
 		t.expect(a, http.StatusCreated, "message", "Added successfully")

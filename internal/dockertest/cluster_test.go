@@ -22,16 +22,17 @@ const nodes = 6
 type cluster struct {
 	apitest.Client
 	*engine
-	network   string   // name on the engine, between the nodes
-	addresses []string // of the nodes on that network
-	urls      []string // where this machine reaches the nodes
+	owner     *testing.T // with its end the containers are removed
+	network   string     // name on the engine, between the nodes
+	addresses []string   // of the nodes on that network
+	urls      []string   // where this machine reaches the nodes
 
 	since time.Time // of the last fault, or of its end
 }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{Client: newClient(rig.ctx), engine: rig, network: rig.name("mynet")}
+	c := &cluster{owner: t, Client: newClient(rig.ctx), engine: rig, network: rig.name("mynet")}
 	subnet := rig.network(t, "mynet")
 	for i := range nodes {
 		c.addresses = append(c.addresses, fmt.Sprintf("%s.0.%d:8085", subnet, i+2))
@@ -62,12 +63,17 @@ func (c *cluster) ip(i int) string {
 	return ip
 }
 
-// start runs the container of a node.
+// start runs the container of a node, by the variables that the first six are started with.
 func (c *cluster) start(t *testing.T, i int) {
 	t.Helper()
+	c.startWith(t, i, "-e", "VIEW="+strings.Join(c.addresses[:nodes], ","), "-e", "SHARD_COUNT=2")
+}
+
+func (c *cluster) startWith(t *testing.T, i int, options ...string) {
+	t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(c.urls[i], "http://"), ":")
-	c.run(t, short(i), "-p", port+":8085", "--net="+c.network, "--ip="+c.ip(i), "-e", "SOCKET_ADDRESS="+c.addresses[i],
-		"-e", "VIEW="+strings.Join(c.addresses, ","), "-e", "SHARD_COUNT=2", c.image)
+	args := []string{"-p", port + ":8085", "--net=" + c.network, "--ip=" + c.ip(i), "-e", "SOCKET_ADDRESS=" + c.addresses[i]}
+	c.run(t, c.owner, short(i), append(append(args, options...), c.image)...)
 }
 
 // view is the text of a view without some nodes.

@@ -84,18 +84,18 @@ func (e *engine) docker(t *testing.T, args ...string) string {
 }
 
 // run starts a container in the background, whose name gets the prefix. The
-// container is removed when the test ends.
-func (e *engine) run(t *testing.T, name string, args ...string) {
+// container is removed when owner ends.
+func (e *engine) run(t, owner *testing.T, name string, args ...string) {
 	t.Helper()
 	name = e.name(name)
 	e.containers = append(e.containers, name)
-	t.Cleanup(func() {
-		if t.Failed() {
+	owner.Cleanup(func() {
+		if owner.Failed() {
 			log, err := exec.Command("docker", "logs", "--tail", "30", name).CombinedOutput()
-			t.Logf("log of %s (%v):\n%s", name, err, log)
+			owner.Logf("log of %s (%v):\n%s", name, err, log)
 		}
 		if err := e.removeContainer(name); err != nil {
-			t.Error(err)
+			owner.Error(err)
 		}
 	})
 	e.docker(t, append([]string{"run", "-d", "--name=" + name}, args...)...)

@@ -84,7 +84,7 @@ func TestFiles(t *testing.T) {
 // not need: a writable file system, privileges.
 func TestOneNode(t *testing.T) {
 	port := strconv.Itoa(freePort(t))
-	rig.run(t, "one", "-p", port+":8085", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", rig.image)
+	rig.run(t, t, "one", "-p", port+":8085", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", rig.image)
 	c, url := newClient(rig.ctx), "http://127.0.0.1:"+port
 	c.Until(t, 20*time.Second, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == "localhost:8085" })
 	const key = apitest.KeysPath + "x"

@@ -23,13 +23,9 @@ func TestStore(t *testing.T) {
 		{"tokens", testTokens}, {"causality", testCausality}, {"key counts", testKeyCounts}, {"health", testHealth},
 		{"disconnected node", testDisconnected}, {"two sides", testTwoSides}, {"paused node", testPaused},
 		{"stopped node", testStopped}, {"killed node", testKilled}, {"alone", testAlone},
+		{"seventh node", testSeventh}, {"reshard", testReshard}, {"deleted nodes", testDeleted}, {"end", testEnd},
 	} {
-		// The containers must outlive the part that starts them.
-		if part.name == "forming" {
-			part.test(t, c)
-		} else {
-			t.Run(part.name, func(t *testing.T) { part.test(t, c) })
-		}
+		t.Run(part.name, func(t *testing.T) { part.test(t, c) })
 		if t.Failed() {
 			return
 		}
