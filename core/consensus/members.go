@@ -136,16 +136,15 @@ func (l *Log) dispensable(id ID) bool {
 	return alive > rest/2
 }
 
-// readyLearner finds the first desired learner that may become a voter: it speaks and lacks no
-// committed entry. Else the majority could have to wait for it.
+// readyLearner finds the first desired learner that may become a voter: it has acknowledged all that is
+// committed. Else the majority could have to wait for it.
 func (l *Log) readyLearner(desired []ID) ID {
 	if len(l.status.Voters) >= MaxVoters || len(l.status.Learners) == 0 {
 		return 0
 	}
 	var ready []ID
 	l.node.WithProgress(func(id uint64, kind raft.ProgressType, progress tracker.Progress) {
-		if kind == raft.ProgressTypeLearner && progress.State == tracker.StateReplicate &&
-			progress.Match >= l.status.Applied && l.alive(ID(id)) {
+		if kind == raft.ProgressTypeLearner && progress.Match >= l.status.Applied {
 			ready = append(ready, ID(id))
 		}
 	})
