@@ -85,10 +85,13 @@ func (m *Machine) adoptAssignments() {
 // nothing needs to be said any more by those who are ready: they hold all that it wrote. Whoever learns
 // begins a full copy anew when the configuration says that the one before does not count any more.
 func (m *Machine) adoptSlots(old *view.Configuration) {
-	var held, ready, stale shard.Set
+	var held, kept, ready, stale shard.Set
 	m.growing = shard.Set{}
 	for _, a := range m.own {
 		held = held.Union(&a.Slots)
+		if old == nil || a.Born <= old.Epoch {
+			kept = kept.Union(&a.Slots) // in charge of them all the time: a slot may have gone and come back
+		}
 		switch a.Stage {
 		case view.Serving, view.Prepared:
 			ready = ready.Union(&a.Slots)
@@ -102,7 +105,7 @@ func (m *Machine) adoptSlots(old *view.Configuration) {
 		m.growing = m.growing.Union(&a.Slots)
 	}
 	had, based := m.store.Have().Slots(), m.based
-	if surplus := had.Minus(&held); !surplus.IsEmpty() {
+	if surplus := had.Minus(&kept); !surplus.IsEmpty() {
 		m.probe(ProbeSlotsDropped)
 		m.store.Drop(&surplus, m.recordDropped)
 	}
@@ -112,7 +115,7 @@ func (m *Machine) adoptSlots(old *view.Configuration) {
 		m.change()
 	}
 	m.based = m.based.Minus(&stale)
-	m.based = m.based.Intersect(&held)
+	m.based = m.based.Intersect(&kept)
 	m.based = m.based.Union(&ready)
 	m.written = 0
 	if m.serving != nil {

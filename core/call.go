@@ -229,22 +229,27 @@ func (m *Machine) answer(c *call, r result) {
 		Dot: r.dot, Count: r.count, Reason: r.reason, Clock: r.clock,
 	}
 	if r.status.Succeeded() && c.op.OnKey() {
-		m.meet(c, r)
-		start := len(m.out.text)
-		m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
-		response.Token = m.out.text[start:len(m.out.text):len(m.out.text)]
+		response.Token = m.token(c, r)
 	}
 	m.out.Replies = append(m.out.Replies, response)
 }
 
-// meet makes m.reply the union of what a request depended on and what it met. Whoever knows the epoch
-// of the union trims it: the owner, who may have a newer configuration than the node that asked it.
+// token is the text of the union of what a request depended on and what it met.
+func (m *Machine) token(c *call, r result) []byte {
+	start := len(m.out.text)
+	if r.merged || c.context.IsZero() { // what was met is the union, trimmed by whoever wrote or merged it
+		m.out.text, m.scratch = m.configuration.Tokens.AppendPacked(m.out.text, m.scratch, r.context)
+	} else {
+		m.meet(c, r)
+		m.out.text, m.scratch = m.configuration.Tokens.Append(m.out.text, m.scratch, m.reply)
+	}
+	return m.out.text[start:len(m.out.text):len(m.out.text)]
+}
+
+// meet makes m.reply the union of what a request depended on and what it met, without what had retired
+// at its epoch. The owner does this, who knows that epoch; the node that asked it may not yet.
 func (m *Machine) meet(c *call, r result) {
 	m.reply.Epoch, m.reply.Clock, m.reply.Vector = 0, 0, m.reply.Vector[:0]
-	if r.merged {
-		r.context.MergeInto(&m.reply)
-		return
-	}
 	m.reply.Merge(c.context)
 	r.context.MergeInto(&m.reply)
 	m.reply.Vector = m.configuration.Trim(m.reply.Vector, m.reply.Epoch)

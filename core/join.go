@@ -24,6 +24,7 @@ func (m *Machine) told(message *wire.Message, encoded []byte) {
 	at := c.MemberAt(m.founder.Address)
 	switch {
 	case m.configuration != nil && (m.configuration.Cluster != c.Cluster || m.configuration.Index >= c.Index):
+	case m.excluded && c.Index <= m.excludedAt: // of a member that does not know yet
 	case c.MemberOf(m.founder.Life) >= 0:
 		m.enter(c)
 	case c.HasEnded(m.founder.Life) && at < 0:
@@ -93,7 +94,7 @@ func (m *Machine) exclude(c *view.Configuration) {
 		return
 	}
 	m.probe(ProbeExcluded)
-	m.excluded = true
+	m.excluded, m.excludedAt = true, c.Index
 	m.refusal = fmt.Sprintf("%s was deleted from the view of the store; put it back with PUT /key-value-store-view at one of its members", m.founder.Address)
 	m.log("%s", m.refusal)
 	m.logged = m.refusal

@@ -57,6 +57,7 @@ type Machine struct {
 	growing       shard.Set // slots that this node keeps: held by an assignment that has not closed
 	refusal       string
 	excluded      bool   // deleted from the view
+	excludedAt    uint64 // index of the configuration that says so
 	hailed        uint64 // challenge of the last question to the members
 
 	// The configuration log.

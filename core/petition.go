@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -34,6 +35,10 @@ func (m *Machine) administer(r *Request) {
 	case wire.OpInvite:
 		p.operation = view.Invite{Address: r.Member}
 	case wire.OpRemove:
+		if !down && m.servesAlone(member) {
+			m.settlePetition(p, Response{Status: wire.StatusDeclined, Outcome: view.Outcome{Result: view.LastMember}})
+			return
+		}
 		p.operation = view.Remove{Address: r.Member, Down: down}
 	case wire.OpAddMember:
 		if down && m.configuration.Shard(r.Shard) != nil && m.configuration.Members[member].Shard != r.Shard {
@@ -56,6 +61,21 @@ func (m *Machine) administer(r *Request) {
 	}
 	m.petitions = append(m.petitions, p)
 	m.pursue()
+}
+
+// servesAlone tells whether a member is the only one that is up of those who serve its shard, as far as
+// this node knows. The log cannot know, and would let it go.
+func (m *Machine) servesAlone(member int) bool {
+	if member < 0 || m.configuration.Members[member].Shard == 0 {
+		return false
+	}
+	serving := m.configuration.Shard(m.configuration.Members[member].Shard).Serving
+	for _, other := range serving {
+		if other != member && m.detector.Up(other) {
+			return false
+		}
+	}
+	return slices.Contains(serving, member)
 }
 
 // upMembers lists the members that are up, sorted by address.

@@ -56,9 +56,24 @@ func (k Codec) Append(buf, scratch []byte, c causal.Context) (text, grown []byte
 	if c.IsZero() {
 		return buf, scratch
 	}
-	raw := append(scratch[:0], version)
-	raw = codec.AppendFixed64(raw, uint64(k.cluster))
-	raw = causal.AppendContext(raw, c)
+	return k.seal(buf, causal.AppendContext(k.begin(scratch), c))
+}
+
+// AppendPacked is Append for a context in its packed form.
+func (k Codec) AppendPacked(buf, scratch []byte, p causal.Packed) (text, grown []byte) {
+	if len(p) == 0 {
+		return buf, scratch
+	}
+	return k.seal(buf, append(k.begin(scratch), p...))
+}
+
+// begin writes what stands before the context.
+func (k Codec) begin(scratch []byte) []byte {
+	return codec.AppendFixed64(append(scratch[:0], version), uint64(k.cluster))
+}
+
+// seal appends the MAC to a raw token, and the text of the whole to buf.
+func (k Codec) seal(buf, raw []byte) (text, grown []byte) {
 	raw = codec.AppendFixed64(raw, siphash.Hash(k.k0, k.k1, raw))
 	return k.base64.AppendEncode(buf, raw), raw
 }
