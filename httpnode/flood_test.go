@@ -2,10 +2,11 @@ package httpnode
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,59 +18,17 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 )
 
-// inUse is the memory that Go's heap and stacks hold.
-func inUse() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapInuse + m.StackInuse)
-}
-
-// TestFloodOfWaiting has many writes wait that came with much white space: they must not hold
-// the memory of their bodies.
-func TestFloodOfWaiting(t *testing.T) {
-	const count = 100
-	var waiting sync.WaitGroup
-	waiting.Add(count)
-	m := &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
-		if input.Kind == core.InputRequest {
-			waiting.Done()
-		}
-	}}
-	n := fakeNode(t, m, Config{})
-	body := `{"value":1` + strings.Repeat(" ", 256<<10) + `}`
-	ctx, giveUp := context.WithCancel(context.Background())
-	var clients sync.WaitGroup
-	slots := make(chan struct{}, 16) // requests that are being read at a time
-	before := inUse()
-	for range count {
-		clients.Go(func() {
-			slots <- struct{}{}
-			r, err := http.NewRequestWithContext(ctx, "PUT", "/key-value-store/x", &notify{Reader: strings.NewReader(body), done: func() { <-slots }})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			r.ContentLength = int64(len(body))
-			w := &discardWriter{header: http.Header{}}
-			n.Handler().ServeHTTP(w, r)
-			if w.status != http.StatusServiceUnavailable {
-				t.Errorf("status %d", w.status)
-			}
-		})
-	}
-	waiting.Wait()
-	if each := (inUse() - before) / count; each > 64<<10 {
-		t.Errorf("a request that waits holds %d bytes, its body was %d", each, len(body))
-	}
-	giveUp()
-	clients.Wait()
-}
-
 // severable is a store whose nodes hear nothing of each other while it is cut.
 type severable struct {
 	nodes []*Node
+	among []*Node // the cut is between these only; nil: all. Set before the first cut
 	cut   atomic.Bool
+}
+
+// severs tells whether a message between nodes is lost while the store is cut.
+func (s *severable) severs(from string, to *Node) bool {
+	return s.among == nil || slices.Contains(s.among, to) &&
+		slices.ContainsFunc(s.among, func(n *Node) bool { return n.Address() == from })
 }
 
 func newSeverable(t *testing.T, count int, machine core.Config) *severable {
@@ -78,7 +37,7 @@ func newSeverable(t *testing.T, count int, machine core.Config) *severable {
 	for _, n := range s.nodes {
 		whole := n.handler
 		n.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == peerPath && s.cut.Load() {
+			if r.URL.Path == peerPath && s.cut.Load() && s.severs(r.Header.Get(fromHeader), n) {
 				unavailable(w, r, "cut")
 				return
 			}
@@ -322,16 +281,8 @@ func TestFloodOfForwarded(t *testing.T) {
 	s := newSeverable(t, 4, core.Config{
 		ShardCount: 2, MaxWaiting: holds, MaxWaitingBytes: 1 << 20, ForwardTimeout: time.Minute, SuspectAfter: time.Minute,
 	})
-	node, foreign := s.nodes[0], ""
-	own := `"shard-id":"` + node.Status().Shard + `"`
-	for i := 0; foreign == ""; i++ {
-		key := fmt.Sprint("key-", i)
-		if w := do(node.Handler(), "PUT", keyPrefix+key, `{"value":1}`); w.Code != 201 {
-			t.Fatal(w.Code, w.Body)
-		} else if !strings.Contains(w.Body.String(), own) {
-			foreign = key
-		}
-	}
+	node := s.nodes[0]
+	foreign, _ := foreignKey(t, node)
 	s.cut.Store(true)
 	f := startFlood(t, node, total, holds+20, func(i int) (method, key, body string) {
 		if i%2 == 0 {
@@ -349,5 +300,84 @@ func TestFloodOfForwarded(t *testing.T) {
 	s.cut.Store(false)
 	if w := do(node.Handler(), "GET", keyPrefix+foreign, ""); w.Code != 200 {
 		t.Errorf("GET afterwards: %d %s", w.Code, w.Body)
+	}
+}
+
+// foreignKey writes a key that lives in another shard than a node, and names the shard.
+func foreignKey(t *testing.T, n *Node) (key, shard string) {
+	t.Helper()
+	for i := range 100 {
+		key = fmt.Sprint("key-", i)
+		w := do(n.Handler(), "PUT", keyPrefix+key, `{"value":1}`)
+		var answer struct {
+			Shard string `json:"shard-id"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code >= 300 {
+			t.Fatal(w.Code, w.Body, err)
+		}
+		if answer.Shard != n.Status().Shard {
+			return key, answer.Shard
+		}
+	}
+	t.Fatal("all keys live in one shard")
+	return "", ""
+}
+
+// TestFloodAtOwner has two nodes forward writes that none of the owners can run yet: each owner lacks a
+// write of the other one. The owner has less room than the two nodes together.
+func TestFloodAtOwner(t *testing.T) {
+	wantNoLeak(t)
+	const total, holds = 400, 30
+	s := newSeverable(t, 4, core.Config{
+		ShardCount: 2, MaxWaiting: holds, MaxWaitingBytes: 1 << 20, ForwardTimeout: time.Minute, SuspectAfter: time.Minute,
+		DependencyWait: time.Minute, RetryInterval: 50 * time.Millisecond,
+	})
+	key, shard := foreignKey(t, s.nodes[0])
+	var senders []*Node
+	for _, n := range s.nodes {
+		if n.Status().Shard == shard {
+			s.among = append(s.among, n)
+		} else {
+			senders = append(senders, n)
+		}
+	}
+	s.cut.Store(true)
+	var tokens []string
+	for i, owner := range s.among {
+		tokens = append(tokens, tokenOf(t, do(owner.Handler(), "PUT", keyPrefix+key, fmt.Sprintf(`{"value":%d}`, i))))
+	}
+	body := `{"value":"` + strings.Repeat("v", 4<<10) + `","causal-metadata":"` + strings.Join(tokens, ",") + `"}`
+	var floods []*flood
+	for _, n := range senders {
+		floods = append(floods, startFlood(t, n, total, holds+20, func(int) (method, _, _ string) { return "PUT", key, body }))
+	}
+	refused := func() (count int) {
+		for _, f := range floods {
+			f.mu.Lock()
+			count += f.refused
+			f.mu.Unlock()
+		}
+		return count
+	}
+	fits := func(n *Node) bool { return n.engine.snapshot().Parked <= holds }
+	floods[0].until("all refused that do not fit", func() bool {
+		return refused() == 2*total-holds || !fits(s.among[0]) || !fits(s.among[1])
+	})
+	for _, owner := range s.among {
+		if !fits(owner) {
+			t.Errorf("%d requests wait at an owner, at most %d may", owner.engine.snapshot().Parked, holds)
+		}
+	}
+	s.cut.Store(false)
+	answers := 0
+	for _, f := range floods {
+		f.clients.Wait()
+		answers += f.answers["PUT 200"]
+		f.wantAll(total, f.refused, func(answer string) bool { return answer == "PUT 200" })
+		f.wantNothingLeft()
+		f.end()
+	}
+	if answers != holds {
+		t.Errorf("%d writes succeeded, want %d", answers, holds)
 	}
 }

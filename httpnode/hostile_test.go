@@ -144,6 +144,55 @@ func TestConnectionLimit(t *testing.T) {
 	}
 }
 
+// inUse is the memory that Go's heap and stacks hold.
+func inUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
+
+// TestFloodOfWaiting has many writes wait that came with much white space: they must not hold
+// the memory of their bodies.
+func TestFloodOfWaiting(t *testing.T) {
+	const count = 100
+	var waiting sync.WaitGroup
+	waiting.Add(count)
+	m := &fakeMachine{onStep: func(input core.Input, _ *core.Output) {
+		if input.Kind == core.InputRequest {
+			waiting.Done()
+		}
+	}}
+	n := fakeNode(t, m, Config{})
+	body := `{"value":1` + strings.Repeat(" ", 256<<10) + `}`
+	ctx, giveUp := context.WithCancel(context.Background())
+	var clients sync.WaitGroup
+	slots := make(chan struct{}, 16) // requests that are being read at a time
+	before := inUse()
+	for range count {
+		clients.Go(func() {
+			slots <- struct{}{}
+			r, err := http.NewRequestWithContext(ctx, "PUT", "/key-value-store/x", &notify{Reader: strings.NewReader(body), done: func() { <-slots }})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.ContentLength = int64(len(body))
+			w := &discardWriter{header: http.Header{}}
+			n.Handler().ServeHTTP(w, r)
+			if w.status != http.StatusServiceUnavailable {
+				t.Errorf("status %d", w.status)
+			}
+		})
+	}
+	waiting.Wait()
+	if each := (inUse() - before) / count; each > 64<<10 {
+		t.Errorf("a request that waits holds %d bytes, its body was %d", each, len(body))
+	}
+	giveUp()
+	clients.Wait()
+}
+
 // notify calls done when everything was read.
 type notify struct {
 	io.Reader
