@@ -73,6 +73,20 @@ func TestAssignmentsFarApart(t *testing.T) {
 	}
 }
 
+// What overlaps through others is connected, in whatever order it was made.
+func TestComponent(t *testing.T) {
+	c := assigned(
+		Assignment{Replica: 1, Slots: run(0, 1)}, Assignment{Replica: 2, Slots: run(2, 4)}, Assignment{Replica: 3, Slots: run(1, 3)},
+		Assignment{Replica: 4, Slots: run(0, 2)}, Assignment{Replica: 5, Slots: run(4, 9)},
+	)
+	if got := c.component(run(0, 1)); got != run(0, 4) {
+		t.Errorf("%d slots are connected with the first, want 4", got.Len())
+	}
+	if got := c.component(run(8, 9)); got != run(4, 9) {
+		t.Errorf("%d slots are connected with the last, want 5", got.Len())
+	}
+}
+
 func TestRetired(t *testing.T) {
 	c := &Configuration{Retirements: []Retirement{{Replica: 2, Epoch: 7}, {Replica: 3, Epoch: 5}, {Replica: 1<<32 - 1, Epoch: 9}}}
 	for _, row := range []struct {
