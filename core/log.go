@@ -17,7 +17,7 @@ import (
 // of the founders, or as one who waits to be told the state.
 func (m *Machine) openLog(founders []view.Founder, records []consensus.Record) error {
 	config := consensus.Config{
-		Self: consensus.ID(m.founder.Life), Random: rand.New(m.random),
+		Self: consensus.ID(m.founder.Life), Random: rand.New(rand.NewPCG(m.random.Uint64(), m.random.Uint64())),
 		HeartbeatInterval: m.config.HeartbeatInterval,
 		ElectionTimeout:   max(m.config.SuspectAfter, 2*m.config.HeartbeatInterval),
 	}
