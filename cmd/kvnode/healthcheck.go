@@ -22,12 +22,7 @@ func newHealthcheckCommand(env environment) *cobra.Command {
 		Short: "Exit with 0 if a node answers, else with 1",
 		Long: `healthcheck asks the node at ADDRESS whether it serves HTTP. Without ADDRESS it asks the node that the
 environment describes, on this machine: that is what a container runs as its health check.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("healthcheck takes one address, not %d", len(args))
-			}
-			return nil
-		},
+		Args: atMostOneAddress,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			address, err := healthAddress(source{cmd, env.getenv}, args)
 			if err != nil {
@@ -36,6 +31,13 @@ environment describes, on this machine: that is what a container runs as its hea
 			return checkHealth(cmd.Context(), address)
 		},
 	}
+}
+
+func atMostOneAddress(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s takes one address, not %d", cmd.Name(), len(args))
+	}
+	return nil
 }
 
 // healthAddress is where to ask: the argument, or where the node of this environment listens.

@@ -83,6 +83,7 @@ func TestUsageErrors(t *testing.T) {
 			"2 shards need at least 4 nodes, two for each shard; the view (127.0.0.1:28081, 127.0.0.1:28082, 127.0.0.1:28083) has 3; start fewer shards or more nodes"},
 		{"healthcheck address", "", "healthcheck x", `an address is host:port with a port from 1 to 65535; got "x"`},
 		{"healthcheck twice", "", "healthcheck a:1 b:1", "healthcheck takes one address, not 2"},
+		{"status twice", "", "status a:1 b:1", "status takes one address, not 2"},
 		{"version argument", "", "version x", `"x" is no command; run kvnode --help for what there is`},
 	}
 	for _, test := range tests {

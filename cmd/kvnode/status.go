@@ -32,12 +32,7 @@ func newStatusCommand(env environment) *cobra.Command {
 		Long: `status asks the node at ADDRESS who belongs to the store, asks each of these nodes for its figures, and prints a
 table. Without ADDRESS it asks the node that the environment describes, on this machine. It exits with 1
 when a node is down, does not answer, or does not serve.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usagef("status takes one address, not %d", len(args))
-			}
-			return nil
-		},
+		Args: atMostOneAddress,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			address, err := healthAddress(source{cmd, env.getenv}, args)
 			if err != nil {
