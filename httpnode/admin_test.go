@@ -195,6 +195,7 @@ func TestChangeInput(t *testing.T) {
 		{"PUT", addMember + "17", `{"socket-address":"f:1"}`, "", core.Request{Op: wire.OpAddMember, Member: "f:1", Shard: 17}},
 		{"PUT", reshard, `{"shard-count":1}`, "", core.Request{Op: wire.OpReshard, Count: 1}},
 		{"PUT", reshard, `{"shard-count":1025}`, "", core.Request{Op: wire.OpReshard, Count: tooMany}},
+		{"PUT", reshard, `{"shard-count":70000}`, "", core.Request{Op: wire.OpReshard, Count: tooMany}},
 		{"PUT", reshard, `{"shard-count":9223372036854775809}`, "", core.Request{Op: wire.OpReshard, Count: tooMany}},
 		{"PUT", reshard, `{"shard-count":99999999999999999999}`, "", core.Request{Op: wire.OpReshard, Count: tooMany}},
 		{"GET", reshard, ``, "", core.Request{Op: wire.OpProgress}},

@@ -35,14 +35,11 @@ func (a *api) tell(w http.ResponseWriter, r *http.Request, question core.Request
 // administer has the machine change who belongs to the store or who owns what. It tells whether that
 // is done; if not, it answers.
 func (a *api) administer(w http.ResponseWriter, r *http.Request, request core.Request) (done bool) {
-	// The machine bounds the wait, which may be as long as data is copied; the deadlines of the server
-	// would run on. What is no connection of a server has none.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{})
-	_ = control.SetWriteDeadline(time.Time{})
 	c := a.engine.ask(r.Context(), request)
 	defer c.release()
-	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	// The machine bounds the wait, which may be as long as data is copied: the deadline for the answer has run
+	// on meanwhile. What is no connection of a server has none.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	if c.response.Status == wire.StatusAnswered {
 		return true
 	}
