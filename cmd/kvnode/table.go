@@ -104,7 +104,7 @@ func (n *nodeStatus) row(leader string) []string {
 // note says what is wrong with a node, or remarkable.
 func (n *nodeStatus) note(leader string) string {
 	var notes []string
-	if n.Address == leader {
+	if n.Address == leader && n.Up { // of one that fell silent, others think so until they have elected another
 		notes = append(notes, "leader")
 	}
 	if n.State == "learning" || n.State == "leaving" {
