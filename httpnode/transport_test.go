@@ -296,29 +296,30 @@ func TestPeerQueueBytes(t *testing.T) {
 	}
 }
 
+// countingServer is a node that passes on the epochs it receives, and counts its connections.
+func countingServer(t *testing.T, received chan<- uint64, open *atomic.Int64) (address string) {
+	n := fakeNode(t, epochsOf(received), Config{})
+	server := httptest.NewUnstartedServer(n.Handler())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		default:
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
 // TestTransportFollows changes who is a member: the connection to one who is none any more is closed soon, after the
 // last message to it was delivered; that to a member stays.
 func TestTransportFollows(t *testing.T) {
-	var listeners []net.Listener
 	var open atomic.Int64
 	received := make(chan uint64, 10)
-	for range 2 {
-		n := fakeNode(t, epochsOf(received), Config{})
-		server := httptest.NewUnstartedServer(n.Handler())
-		server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				open.Add(1)
-			case http.StateClosed:
-				open.Add(-1)
-			default:
-			}
-		}
-		server.Start()
-		defer server.Close()
-		listeners = append(listeners, server.Listener)
-	}
-	stays, goes := listeners[0].Addr().String(), listeners[1].Addr().String()
+	stays, goes := countingServer(t, received, &open), countingServer(t, received, &open)
 	tr := newTransport("a:1", slog.New(slog.DiscardHandler))
 	defer tr.close(time.Second)
 	both := func() {
