@@ -22,6 +22,7 @@ func (m *Machine) adopt(next *view.Configuration) {
 	}
 	m.configuration, m.former = next, nil
 	m.self = next.MemberOf(m.founder.Life)
+	m.farewell(old)
 	m.adoptPeers(old)
 	m.adoptAssignments()
 	m.adoptSlots(old)
@@ -49,6 +50,22 @@ func (m *Machine) leave(next *view.Configuration) {
 		m.startOver()
 	} else {
 		m.exclude(next)
+	}
+}
+
+// farewell tells the lives that are members no more: nobody else will speak to them.
+func (m *Machine) farewell(old *view.Configuration) {
+	if old == nil {
+		return
+	}
+	for i := range old.Members {
+		gone := &old.Members[i]
+		if gone.Life != 0 && m.configuration.MemberOf(gone.Life) < 0 && m.detector.Up(i) {
+			m.out.Sends = append(m.out.Sends, Send{To: gone.Address, After: m.latest(), Message: &wire.Message{
+				Cluster: m.configuration.Cluster, Epoch: m.configuration.Epoch, From: m.founder.Life, To: gone.Life,
+				Body: &wire.Configuration{Encoded: view.AppendConfiguration(nil, m.configuration)},
+			}})
+		}
 	}
 }
 

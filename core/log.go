@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -89,6 +90,9 @@ func (m *Machine) runLog() {
 			m.recordRaft(out.Records)
 			return
 		}
+		if m.raft.Leading() && len(out.Committed) > 0 {
+			m.reconcile()
+		}
 	}
 }
 
@@ -122,29 +126,32 @@ func (m *Machine) propose(entry view.Entry) bool {
 	return m.raft.Propose(view.AppendEntry(nil, entry))
 }
 
-// reconcile lets the members of the log follow those of the store, if this node leads it.
+// reconcile lets the members of the log follow those of the store, if this node leads it. Who is to
+// leave the store leaves the log first: see view.Unseat.
 func (m *Machine) reconcile() {
 	if !m.raft.Leading() {
 		return
 	}
 	members := slices.Clone(m.configuration.Members)
-	slices.SortStableFunc(members, func(a, b view.Member) int {
-		switch {
-		case a.Joined < b.Joined:
-			return -1
-		case a.Joined > b.Joined:
-			return 1
-		default:
-			return 0
-		}
-	})
+	slices.SortStableFunc(members, func(a, b view.Member) int { return cmp.Compare(a.Joined, b.Joined) })
 	desired := make([]consensus.ID, 0, len(members))
 	for i := range members {
-		if members[i].Life != 0 {
+		if members[i].Life != 0 && !members[i].Leaving {
 			desired = append(desired, consensus.ID(members[i].Life))
 		}
 	}
 	m.raft.Reconcile(desired)
+	if m.mono < m.nextUnseat {
+		return
+	}
+	status := m.raft.Status()
+	for i := range members {
+		life := members[i].Life
+		if members[i].Leaving && !members[i].Unseated && !slices.Contains(status.Voters, consensus.ID(life)) {
+			m.propose(view.Unseat{Life: life})
+			m.nextUnseat = m.mono + m.config.HeartbeatInterval/2
+		}
+	}
 }
 
 // majority tells whether a majority of the voters seems to be up, and says who is missing.

@@ -67,7 +67,8 @@ type Machine struct {
 	awaited        bool          // the log waits for something from this life
 	nextReport     time.Duration // when it may be reported again
 	watched        stalled
-	copied, toCopy uint64 // keys, by full copies since the last reshard began
+	nextUnseat     time.Duration // when the log may be told again who lost its vote
+	copied, toCopy uint64        // keys, by full copies since the last reshard began
 
 	// The current input.
 	wall    int64

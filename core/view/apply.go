@@ -96,12 +96,12 @@ func (o Remove) request(c *change) Outcome {
 	switch {
 	case c.holdsAlone(m.Life):
 		return Outcome{Result: LastMember}
-	case o.Down || m.Life == 0 || !c.assigned(m.Life):
+	case o.Down || m.Life == 0:
 		c.expel(i)
 	case m.Leaving: // already
-	case c.Reshard.Phase == Copying:
+	case c.Reshard.Phase == Copying && c.assigned(m.Life):
 		return Outcome{Result: Busy}
-	default: // it goes when what it was in charge of has retired: see leave
+	default: // it goes when what it was in charge of has retired, and its vote is gone: see leave
 		m.Leaving = true
 		for k := range c.Assignments {
 			if a := &c.Assignments[k]; a.Life == m.Life {

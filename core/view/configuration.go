@@ -16,7 +16,8 @@ type Member struct {
 	Address     string
 	Life        LifeID  // zero: invited, not heard of yet
 	Joined      uint64  // index of the entry of the log that made it a member
-	Leaving     bool    // it is deleted when it has handed over what it holds
+	Leaving     bool    // it is deleted when it has handed over what it holds, and has no vote any more
+	Unseated    bool    // it has no vote in the log any more: only of one that is Leaving
 	LastRequest uint64  // number of the last request that this life made for a client
 	LastOutcome Outcome // of that request
 

@@ -20,6 +20,9 @@ func describe(c *view.Configuration) (lines []string) {
 		}
 		if m.Leaving {
 			text += ", leaving"
+			if m.Unseated {
+				text += " without a vote"
+			}
 		}
 		line("member %s: %s", m.Address, text)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/shard"
 )
 
-// Entry is one entry of the configuration log: a Request, an Enter or a Report. It is a request or a
+// Entry is one entry of the configuration log: a Request, an Enter, a Report or an Unseat. It is a request or a
 // fact, never a decision: those follow from the entries, inside of Apply.
 type Entry interface {
 	kind() byte
@@ -71,6 +71,10 @@ type Report struct {
 	Have   causal.Coverage    // what it covers, own writes included
 }
 
+// Unseat says that a life that is leaving has no vote in the log any more. Before that it must not go: a
+// majority of those who vote may need it, and whoever is gone does not vote.
+type Unseat struct{ Life LifeID }
+
 const (
 	entryVersion = 1
 
@@ -81,6 +85,7 @@ const (
 	kindAbort     = 5
 	kindEnter     = 6
 	kindReport    = 7
+	kindUnseat    = 8
 )
 
 func (o Invite) kind() byte       { return kindInvite }
@@ -91,6 +96,7 @@ func (o Abort) kind() byte        { return kindAbort }
 func (e Request) kind() byte      { return e.Operation.kind() }
 func (e Enter) kind() byte        { return kindEnter }
 func (e Report) kind() byte       { return kindReport }
+func (e Unseat) kind() byte       { return kindUnseat }
 
 // AppendEntry appends the canonical encoding of e.
 func AppendEntry(buf []byte, e Entry) []byte { return e.append(append(buf, entryVersion, e.kind())) }
@@ -106,6 +112,8 @@ func ReadEntry(r *codec.Reader) Entry {
 	switch kind := r.Byte(); kind {
 	case kindEnter:
 		e = Enter{Address: r.String(), Life: LifeID(r.Fixed64()), Instead: LifeID(r.Fixed64())}
+	case kindUnseat:
+		e = Unseat{Life: LifeID(r.Fixed64())}
 	case kindReport:
 		e = readReport(r)
 	default:
@@ -175,6 +183,8 @@ func (e Enter) append(buf []byte) []byte {
 	buf = codec.AppendFixed64(buf, uint64(e.Life))
 	return codec.AppendFixed64(buf, uint64(e.Instead))
 }
+
+func (e Unseat) append(buf []byte) []byte { return codec.AppendFixed64(buf, uint64(e.Life)) }
 
 func (e Report) append(buf []byte) []byte {
 	buf = codec.AppendFixed64(buf, uint64(e.Life))

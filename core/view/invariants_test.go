@@ -50,7 +50,7 @@ func (w *world) checkAssignments(c *view.Configuration) {
 		if unclosed := len(slices.DeleteFunc(c.AssignmentsOf(m.Life), func(a *view.Assignment) bool { return !open(a) || a.Target })); unclosed > 1 || m.Leaving && unclosed > 0 {
 			w.t.Fatalf("member %s has %d assignments", m.Address, unclosed)
 		}
-		if m.Leaving && len(c.AssignmentsOf(m.Life)) == 0 {
+		if m.Leaving && m.Unseated && len(c.AssignmentsOf(m.Life)) == 0 || m.Unseated && !m.Leaving {
 			w.t.Fatalf("member %s has nothing left to hand over and stays", m.Address)
 		}
 	}

@@ -80,10 +80,19 @@ func (c *change) expel(i int) {
 	c.restructure()
 }
 
+func (e Unseat) apply(c *change) Outcome {
+	i := c.MemberOf(e.Life)
+	if i < 0 || e.Life == 0 || !c.Members[i].Leaving || c.Members[i].Unseated {
+		return Outcome{}
+	}
+	c.Members[i].Unseated, c.changed = true, true
+	return Outcome{Result: Done}
+}
+
 // leave removes the members that were to go and have nothing left to hand over.
 func (c *change) leave() (again bool) {
 	for i := len(c.Members) - 1; i >= 0; i-- {
-		if m := &c.Members[i]; m.Leaving && !c.assigned(m.Life) {
+		if m := &c.Members[i]; m.Leaving && m.Unseated && !c.assigned(m.Life) {
 			c.expel(i)
 			again = true
 		}

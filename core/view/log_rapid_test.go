@@ -124,7 +124,10 @@ func (w *world) enter(p *process) {
 func (w *world) request(p *process) {
 	address := string(rune('a' + below(7).Draw(w.t, "address")))
 	var o view.Operation
-	switch oneOf(w.t, "operation", "invite", "remove", "down", "add", "reshard", "reshard", "reshard", "abort", "boot") {
+	switch oneOf(w.t, "operation", "invite", "remove", "down", "add", "reshard", "reshard", "reshard", "abort", "boot", "unseat") {
+	case "unseat":
+		w.unseat()
+		return
 	case "invite":
 		o = view.Invite{Address: address}
 	case "remove":
@@ -183,6 +186,7 @@ func (w *world) heal() {
 			w.adopt(p, w.head)
 		}
 		w.catchUp()
+		w.unseat()
 		for len(w.flight) > 0 {
 			w.apply(w.flight[0])
 			w.flight = w.flight[1:]
@@ -192,6 +196,15 @@ func (w *world) heal() {
 		}
 	}
 	w.checkHealed()
+}
+
+// unseat tells the log who is leaving and has no vote any more.
+func (w *world) unseat() {
+	for _, m := range w.head.Members {
+		if m.Leaving && !m.Unseated {
+			w.apply(view.Unseat{Life: m.Life})
+		}
+	}
 }
 
 func (w *world) catchUp() {

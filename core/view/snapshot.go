@@ -128,13 +128,14 @@ func appendMember(buf []byte, m *Member) []byte {
 	buf = codec.AppendFixed64(buf, uint64(m.Life))
 	buf = codec.AppendUint(buf, m.Joined)
 	buf = codec.AppendBool(buf, m.Leaving)
+	buf = codec.AppendBool(buf, m.Unseated)
 	buf = codec.AppendUint(buf, m.LastRequest)
 	return appendOutcome(buf, m.LastOutcome)
 }
 
 func readMember(r *codec.Reader) Member {
 	return Member{
-		Address: r.String(), Life: LifeID(r.Fixed64()), Joined: r.Uint(), Leaving: r.Bool(),
+		Address: r.String(), Life: LifeID(r.Fixed64()), Joined: r.Uint(), Leaving: r.Bool(), Unseated: r.Bool(),
 		LastRequest: r.Uint(), LastOutcome: readOutcome(r),
 	}
 }
