@@ -11,6 +11,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -43,7 +44,7 @@ func (r *run) planAudit(plan []Operation) []Operation {
 		}
 		for node := client; node < s.Servers; node += s.Workload.Clients {
 			ask(Operation{Node: node, Op: wire.OpView})
-			for id := range s.Shards {
+			for id := range max(s.Shards, s.Administration.MostShards) {
 				ask(Operation{Node: node, Op: wire.OpKeyCount, Shard: shard.ID(id + 1)})
 			}
 		}
@@ -92,6 +93,8 @@ func (r *run) beginAudit() {
 func settledPromises() []invariant {
 	return []invariant{
 		{name: "settled.all_formed", check: allFormed},
+		{name: "settled.configurations_agree", check: configurationsAgree},
+		{name: "settled.coverage_is_tidy", check: coverageIsTidy},
 		{name: "settled.every_operation_ended", check: everyOperationEnded},
 		{name: "settled.nothing_waits", check: nothingWaits},
 		{name: "settled.vectors_are_equal", check: vectorsAreEqual},
@@ -101,10 +104,74 @@ func settledPromises() []invariant {
 	}
 }
 
+// allFormed: every node serves, but those that were deleted know that and say so.
 func allFormed(r *run, _ *observation) error {
 	for i, s := range r.servers {
-		if s.machine.Configuration() == nil || s.machine.Obstacle() != "" {
-			return fmt.Errorf("%s does not serve: %q", r.names[i], s.machine.Obstacle())
+		if r.dead(i) {
+			continue
+		}
+		c, obstacle := s.machine.Configuration(), s.machine.Obstacle()
+		deleted := r.ghost.newest != nil && r.ghost.newest.MemberAt(r.names[i]) < 0
+		switch {
+		case deleted && (c != nil || obstacle == "" || !s.deleted):
+			return fmt.Errorf("%s was deleted from the view and does not know: %q", r.names[i], obstacle)
+		case !deleted && (c == nil || obstacle != ""):
+			return fmt.Errorf("%s does not serve: %q", r.names[i], obstacle)
+		}
+	}
+	return nil
+}
+
+// configurationsAgree: all members have the same configuration, and nothing is left to do in it.
+func configurationsAgree(r *run, _ *observation) error {
+	c := r.ghost.newest
+	for i, s := range r.servers {
+		if own := s.machine.Configuration(); r.isMember(i) && own != nil && own.Index != c.Index {
+			return fmt.Errorf("the newest configuration is that of index %d, epoch %d; %s has that of index %d, epoch %d",
+				c.Index, c.Epoch, r.names[i], own.Index, own.Epoch)
+		}
+	}
+	for i := range c.Members {
+		m := &c.Members[i]
+		if at := int(r.serverAt(m.Address)); m.Leaving || r.dead(at) || r.servers[at].machine.Life() != m.Life {
+			return fmt.Errorf("%s, life %s, is still a member; leaving: %t, for good: %t, lives %s",
+				m.Address, m.Life, m.Leaving, r.dead(at), r.servers[at].machine.Life())
+		}
+	}
+	for i := range c.Assignments {
+		if a := &c.Assignments[i]; a.Stage != view.Serving || a.Target {
+			return fmt.Errorf("replica %d of %s, in shard %s, is at stage %d; final known: %t, dead: %t",
+				a.Replica, r.names[r.ghost.serverOf(a.Life)], a.Shard, a.Stage, a.Fixed, a.Dead)
+		}
+	}
+	for i := range c.Shards {
+		if len(c.Shards[i].Serving) == 0 {
+			return fmt.Errorf("nobody serves shard %s", c.Shards[i].ID)
+		}
+	}
+	return nil
+}
+
+// coverageIsTidy: members hold the slots that they serve, and name no replica that has retired.
+func coverageIsTidy(r *run, _ *observation) error {
+	for i, s := range r.servers {
+		if !r.isMember(i) {
+			continue
+		}
+		c, have := s.machine.Configuration(), s.machine.Have()
+		var charged shard.Set
+		for _, a := range c.AssignmentsOf(s.life) {
+			charged = charged.Union(&a.Slots)
+		}
+		if held := have.Slots(); held != charged {
+			return fmt.Errorf("%s is in charge of %d slots and holds %d", r.names[i], charged.Len(), held.Len())
+		}
+		for k := range have {
+			for _, dot := range have[k].Vector {
+				if c.Assignment(dot.Replica) == nil {
+					return fmt.Errorf("%s still names replica %d, which has retired", r.names[i], dot.Replica)
+				}
+			}
 		}
 	}
 	return nil
@@ -122,6 +189,9 @@ func everyOperationEnded(r *run, _ *observation) error {
 
 func nothingWaits(r *run, _ *observation) error {
 	for i, s := range r.servers {
+		if r.dead(i) {
+			continue
+		}
 		if waiting := s.machine.Waiting(); waiting != 0 {
 			return fmt.Errorf("%d requests still wait at %s", waiting, r.names[i])
 		}
@@ -133,7 +203,7 @@ func nothingWaits(r *run, _ *observation) error {
 func vectorsAreEqual(r *run, _ *observation) error {
 	for i, s := range r.servers {
 		for j, other := range r.servers[:i] {
-			if !equalInCommon(s.machine.Have(), other.machine.Have()) {
+			if r.isMember(i) && r.isMember(j) && !equalInCommon(s.machine.Have(), other.machine.Have()) {
 				return fmt.Errorf("%s has %s, %s has %s", r.names[i], s.machine.Have(), r.names[j], other.machine.Have())
 			}
 		}
@@ -144,6 +214,9 @@ func vectorsAreEqual(r *run, _ *observation) error {
 // vectorsAreComplete: every write ever made that counts has reached everybody who holds its slot.
 func vectorsAreComplete(r *run, _ *observation) error {
 	for i, s := range r.servers {
+		if !r.isMember(i) {
+			continue
+		}
 		c, have := s.machine.Configuration(), s.machine.Have()
 		for j := range c.Assignments {
 			a := &c.Assignments[j]
@@ -179,9 +252,11 @@ func entries(m *core.Machine) []checker.Entry {
 }
 
 func replicasAgree(r *run, _ *observation) error {
-	replicas := make([]checker.Replica, len(r.servers))
+	var replicas []checker.Replica
 	for i, s := range r.servers {
-		replicas[i] = checker.Replica{Name: r.names[i], Shard: s.machine.Shard().String(), Entries: entries(s.machine)}
+		if r.isMember(i) && s.machine.Shard() != 0 {
+			replicas = append(replicas, checker.Replica{Name: r.names[i], Shard: s.machine.Shard().String(), Entries: entries(s.machine)})
+		}
 	}
 	agreement, err := checker.CheckAgreement(replicas)
 	if err != nil {
@@ -197,12 +272,12 @@ func replicasAgree(r *run, _ *observation) error {
 func nothingLost(r *run, _ *observation) error {
 	r.complete()
 	var final []checker.Final
-	r.live = resize(r.live, r.scenario.Shards+1)
+	r.live = resize(r.live, len(r.ghost.newest.Shards)+1)
 	clear(r.live)
-	seen := make([]bool, r.scenario.Shards+1)
-	for _, s := range r.servers {
+	seen := make([]bool, len(r.live))
+	for i, s := range r.servers {
 		id := s.machine.Shard()
-		if seen[id] {
+		if !r.isMember(i) || id == 0 || seen[id] {
 			continue
 		}
 		seen[id] = true
@@ -214,7 +289,8 @@ func nothingLost(r *run, _ *observation) error {
 		}
 	}
 	slices.SortFunc(final, func(a, b checker.Final) int { return strings.Compare(a.Key, b.Key) })
-	history := checker.History{Operations: r.history, Sessions: r.sessions}
+	operations, _ := r.judged()
+	history := checker.History{Operations: operations, Sessions: r.sessions}
 	losses, err := checker.CheckNothingLost(history, final)
 	if err != nil {
 		return err
@@ -228,12 +304,17 @@ func nothingLost(r *run, _ *observation) error {
 // auditAnswered judges the answer to a question of the audit.
 func (r *run) auditAnswered(number int32, response *core.Response) {
 	plan := &r.plan[number]
-	node := r.names[plan.Node]
+	node := r.names[r.fates[number].asks]
+	unknown := int(plan.Shard) >= len(r.live) // there are fewer shards now
 	switch {
+	case plan.Op == wire.OpKeyCount && unknown:
+		if response.Status != wire.StatusNoShard {
+			r.fail("audit.key_counts_are_right", fmt.Sprintf("%s answers %q about shard %s, which does not exist", node, response.Status, plan.Shard))
+		}
 	case !response.Status.Succeeded():
 		r.fail("audit.every_question_is_answered", fmt.Sprintf("%s answers %q to a %s of %q after everything healed: %s",
 			node, response.Status, plan.Op, plan.Key, response.Reason))
-	case plan.Op == wire.OpView && !slices.Equal(response.Members, r.names[:r.scenario.Servers]):
+	case plan.Op == wire.OpView && !slices.Equal(response.Members, r.members()):
 		r.fail("audit.views_are_complete", fmt.Sprintf("the view of %s is %s", node, strings.Join(response.Members, ",")))
 	case plan.Op == wire.OpKeyCount && response.Count != r.live[plan.Shard]:
 		r.fail("audit.key_counts_are_right", fmt.Sprintf("%s counts %d keys in shard %s, there are %d",
@@ -241,9 +322,17 @@ func (r *run) auditAnswered(number int32, response *core.Response) {
 	}
 }
 
+// members lists the addresses of all who belong to the store.
+func (r *run) members() (addresses []string) {
+	for i := range r.ghost.newest.Members {
+		addresses = append(addresses, r.ghost.newest.Members[i].Address)
+	}
+	return addresses
+}
+
 // auditExpired: silence is no answer either.
 func (r *run) auditExpired(number int32) {
 	plan := &r.plan[number]
 	r.fail("audit.every_question_is_answered", fmt.Sprintf("%s gives no answer to a %s of %q within %v, though everything healed",
-		r.names[plan.Node], plan.Op, plan.Key, plan.Timeout))
+		r.names[r.fates[number].asks], plan.Op, plan.Key, plan.Timeout))
 }

@@ -67,7 +67,24 @@ func TestEverySettledPromiseCanFail(t *testing.T) {
 				Session: 0, Kind: checker.Write, Key: r.keys[0], Value: "lost", Version: "1.99999",
 				Stamp: checker.Stamp{Clock: 1 << 62, Tie: 1}, Outcome: checker.Acknowledged,
 			})
-			r.historyOf = append(r.historyOf, 0)
+			r.historyOf, r.versions = append(r.historyOf, 0), append(r.versions, causal.Dot{})
+		},
+		"settled.configurations_agree": func(_ *testing.T, r *run) {
+			newer := *r.ghost.newest
+			newer.Index++
+			r.ghost.newest = &newer
+		},
+		"settled.coverage_is_tidy": func(t *testing.T, r *run) {
+			s := r.servers[0]
+			c := s.machine.Configuration()
+			kept := c.AssignmentsOf(s.life)[0]
+			rest := shard.All()
+			rest = rest.Minus(&kept.Slots)
+			for slot := range shard.Slot(shard.Slots) {
+				if rest.Has(slot) {
+					kept.Slots.Add(slot) // nobody told it
+				}
+			}
 		},
 	}
 	for _, promise := range settledPromises() {

@@ -28,7 +28,7 @@ func Record(s *Scenario, r *Result) Capsule {
 	seed := netsim.Seed(r.Seed)
 	c := Capsule{
 		Scenario: s.Name, Seed: r.Seed, Phases: s.Phases, Faults: s.Schedule(seed),
-		Operations: s.Workload.Plan(seed, s.Servers, Keys(s.Workload.Keys), []Operation{}),
+		Operations: s.Plan(seed, []Operation{}),
 	}
 	if named, err := ScenarioNamed(s.Name); err == nil {
 		c.Linearizability = s.Linearizable && !named.Linearizable
@@ -127,6 +127,14 @@ func (o *Operation) format(b *strings.Builder) {
 		fmt.Fprintf(b, "put %s %s", o.Key, o.Value)
 	case wire.OpDelete:
 		fmt.Fprintf(b, "delete %s", o.Key)
+	case wire.OpInvite:
+		fmt.Fprintf(b, "invite n%d", o.Member+1)
+	case wire.OpRemove:
+		fmt.Fprintf(b, "remove n%d", o.Member+1)
+	case wire.OpAddMember:
+		fmt.Fprintf(b, "add-member n%d %s", o.Member+1, o.Shard)
+	case wire.OpReshard:
+		fmt.Fprintf(b, "reshard %d", o.Count)
 	default:
 		fmt.Fprintf(b, "get %s", o.Key)
 	}

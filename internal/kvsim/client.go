@@ -17,9 +17,10 @@ type ending uint8
 const (
 	pending ending = iota
 	succeeded
-	refused // nothing happened, and nothing will
-	unknown // the answer says that the outcome is unknown
-	expired // the client gave up waiting
+	refused  // nothing happened, and nothing will
+	unknown  // the answer says that the outcome is unknown
+	expired  // the client gave up waiting
+	withheld // never asked: the client thought better of it
 )
 
 // fate is what became of an operation of the plan.
@@ -27,9 +28,11 @@ type fate struct {
 	asked     bool
 	delivered bool
 	replies   int
-	forwarded bool // sent on to an owner of the key
-	proxied   bool // a read that an owner passed to a sibling
-	waited    bool // parked until its dependencies came
+	forwarded bool   // sent on to an owner of the key
+	asks      int32  // the server that is asked
+	about     string // address that an administrative request is about
+	proxied   bool   // a read that an owner passed to a sibling
+	waited    bool   // parked until its dependencies came
 
 	server int         // that got the request
 	life   view.LifeID // of that server then
@@ -37,6 +40,7 @@ type fate struct {
 	invoked, returned netsim.Time
 	ending            ending
 	status            wire.Status
+	result            view.Result    // of an administrative request
 	dot               causal.Dot     // that the answer names
 	need              causal.Context // what the tokens of the request meant
 	token             string         // of the answer
@@ -85,18 +89,31 @@ func (c *client) proceed(now netsim.Clock, out *netsim.Outbox[Packet]) {
 			out.WakeAt(due)
 			return
 		}
-		c.ask(now, out)
+		if !c.ask(now, out) {
+			out.WakeAt(now.Mono)
+			return
+		}
 	}
 	if c.waiting {
 		out.WakeAt(c.deadline)
 	}
 }
 
-// ask sends the next operation.
-func (c *client) ask(now netsim.Clock, out *netsim.Outbox[Packet]) {
+// ask sends the next operation; false: it is withheld.
+func (c *client) ask(now netsim.Clock, out *netsim.Outbox[Packet]) bool {
 	r := c.run
 	number := c.operations[c.next]
 	plan, f := &r.plan[number], &r.fates[number]
+	node := r.target(number)
+	f.asks = int32(node)
+	if number < r.repairs && now.Mono+plan.Timeout >= r.scenario.Settled { // the client is far behind its plan
+		f.ending = withheld
+		c.next++
+		return false
+	}
+	if plan.Op.Administers() {
+		return c.administer(now, number, out)
+	}
 	if r.isAudit(number) {
 		r.beginAudit()
 		c.last, c.before = r.collectedFor(number), -1
@@ -123,7 +140,29 @@ func (c *client) ask(now netsim.Clock, out *netsim.Outbox[Packet]) {
 	if plan.Op == wire.OpPut {
 		request.Value = []byte(plan.Value)
 	}
-	out.Send(netsim.NodeID(plan.Node), Packet{ask: &ask{request: request}}, 0)
+	out.Send(netsim.NodeID(node), Packet{ask: &ask{request: request}}, 0)
+	return true
+}
+
+// administer sends an administrative request; false: it is withheld.
+func (c *client) administer(now netsim.Clock, number int32, out *netsim.Outbox[Packet]) bool {
+	r := c.run
+	plan, f := &r.plan[number], &r.fates[number]
+	address, ok := r.address(plan)
+	if !ok {
+		f.ending = withheld
+		c.next++
+		return false
+	}
+	if f.about = address; plan.Op == wire.OpRemove {
+		r.removing[r.serverAt(address)] = true
+	}
+	f.asked, f.invoked = true, now.Mono
+	c.waiting, c.deadline = true, now.Mono+plan.Timeout
+	out.Send(netsim.NodeID(f.asks), Packet{ask: &ask{request: core.Request{
+		ID: core.RequestID(number + 1), Op: plan.Op, Member: address, Shard: plan.Shard, Count: plan.Count,
+	}}}, 0)
+	return true
 }
 
 // sessionName tells the sessions of one client apart by the number that the history gives them.
@@ -169,17 +208,21 @@ func (c *client) conclude(now netsim.Clock, server int, answer *answer) {
 	switch {
 	case response.Status.Succeeded():
 		how = succeeded
-	case response.Status == wire.StatusUnknown:
+	case response.Status == wire.StatusUnknown || response.Status == wire.StatusUnfinished:
 		how = unknown
 	}
 	number := c.finish(now, how)
+	if r.plan[number].Op.Administers() {
+		r.administered(number, response)
+		return
+	}
 	if !r.isAudit(number) { // before it is judged: the history tells a failure best
 		switch how {
 		case succeeded:
 			r.record(c.session, number, response, checker.Acknowledged)
 		case unknown:
 			r.record(c.session, number, nil, checker.Indeterminate)
-		case pending, refused, expired:
+		case pending, refused, expired, withheld:
 		}
 	}
 	r.answered(server, number, answer)

@@ -12,6 +12,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/token"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
 )
 
 // write is what the harness knows of a dot from the moment it was minted.
@@ -68,6 +69,9 @@ type ghost struct {
 type birth struct {
 	life   view.LifeID
 	server int
+	at     netsim.Time
+	late   bool        // the store existed, or the server is none of its founders
+	joined netsim.Time // when it was first seen to be a member, zero for never
 }
 
 // replica is the history of a replica id.
@@ -123,9 +127,18 @@ func resize[T any](s []T, n int) []T {
 }
 
 // born notes that a server lives a life.
-func (g *ghost) born(server int, life view.LifeID) {
-	if g.lives[server] = life; g.serverOf(life) < 0 {
-		g.births = append(g.births, birth{life, server})
+func (g *ghost) born(b birth) {
+	if g.lives[b.server] = b.life; g.serverOf(b.life) < 0 {
+		g.births = append(g.births, b)
+	}
+}
+
+// noteMembers notes which lives belong to the store now.
+func (g *ghost) noteMembers(c *view.Configuration, now netsim.Time) {
+	for i := range g.births {
+		if b := &g.births[i]; b.joined == 0 && c.MemberOf(b.life) >= 0 {
+			b.joined = now
+		}
 	}
 }
 

@@ -8,15 +8,17 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
 // observation is what an invariant looks at: which fields are set depends on the moment.
 type observation struct {
 	server   *server
-	position core.Position // steps: where the disk put the records, or the last one if there are none
-	accepted core.Accepted // mints
-	minted   write         // mints
+	before   *view.Configuration // changes: the newest configuration before
+	position core.Position       // steps: where the disk put the records, or the last one if there are none
+	accepted core.Accepted       // mints
+	minted   write               // mints
 
 	response *core.Response // replies and answers
 	number   int32          // replies and answers: the operation
@@ -38,6 +40,7 @@ const (
 	atBoot     moment = iota // a process was made from what its disk kept
 	atRestored               // it made its first step
 	atStep                   // a machine made a step
+	atChange                 // a configuration was put in force that is newer than all before
 	atCover                  // a step changed what a machine covers
 	atMint                   // a write got its dot
 	atReply                  // a machine answers a client
@@ -65,9 +68,16 @@ func invariants() [moments][]invariant {
 			{name: "have.never_falls", check: haveNeverFalls},
 			{name: "have.is_applied", check: haveIsApplied},
 			{name: "have.own_is_last_write", check: haveOwnIsLastWrite},
+			{name: "have.within_finals", check: haveWithinFinals},
+		},
+		atChange: {
+			{name: "final.is_the_last_write", check: finalIsLastWrite},
+			{name: "final.counts_all_copies", check: finalCountsAllCopies},
+			{name: "serving.holds_what_retired", check: servingHoldsRetired},
 		},
 		atMint: {
 			{name: "dot.belongs_to_its_minter", check: dotBelongsToItsMinter},
+			{name: "dot.is_an_owners", check: dotIsAnOwners},
 			{name: "dot.follows_a_request", check: dotFollowsRequest},
 			{name: "forward.runs_once", check: forwardRunsOnce},
 			{name: "refusal.is_final", check: refusalIsFinal},
@@ -91,6 +101,9 @@ func invariants() [moments][]invariant {
 // keepsWhatWasShown: state that anybody saw outlives a crash.
 func keepsWhatWasShown(r *run, o *observation) error {
 	s, g := o.server, &r.ghost
+	if g.newest != nil && g.newest.HasEnded(s.life) {
+		return nil // the store has given up what it held
+	}
 	c, have := s.machine.Configuration(), s.machine.Have()
 	if err := keeps(s.machine, g.shown[s.index], have); err != nil {
 		return fmt.Errorf("after its crash %s has %s, but it had shown %s: %w", r.names[s.index], have, g.shown[s.index], err)
@@ -177,6 +190,9 @@ func oneFounding(r *run, o *observation) error {
 // haveNeverFalls: within a boot, what is covered stays covered, as long as it counts.
 func haveNeverFalls(_ *run, o *observation) error {
 	have := o.server.machine.Have()
+	if o.server.machine.Configuration() == nil {
+		return nil // its life has ended
+	}
 	if err := keeps(o.server.machine, o.server.have, have); err != nil {
 		return fmt.Errorf("it covered %s and now covers %s: %w", o.server.have, have, err)
 	}
@@ -292,8 +308,10 @@ func clockAboveItsPast(r *run, o *observation) error {
 	if context.Clock <= need.Clock {
 		return fmt.Errorf("%s is stamped %s, not above its token's %s", dot, context.Clock, need.Clock)
 	}
-	if !context.Vector.CoversAll(need.Vector) {
-		return fmt.Errorf("%s follows %s, its token said %s", dot, context.Vector, need.Vector)
+	for _, past := range need.Vector {
+		if !context.Vector.Covers(past) && !r.ghost.newest.Retired(past.Replica, context.Epoch) {
+			return fmt.Errorf("%s follows %s, its token said %s", dot, context.Vector, need.Vector)
+		}
 	}
 	for _, past := range context.Vector {
 		if past == dot {
@@ -415,7 +433,10 @@ func tokenIsRequestAndVersion(r *run, o *observation) error {
 	if w := r.ghost.lookup(o.response.Dot); w != nil {
 		want.Merge(w.context)
 	}
+	want.Vector = r.ghost.newest.Trim(want.Vector, want.Epoch)
 	r.scratchContext = want
+	// A node that forwarded the request need not know yet what had retired by that epoch.
+	o.token.Vector = r.ghost.newest.Trim(o.token.Vector, o.token.Epoch)
 	if got := o.token; got.Epoch != want.Epoch || got.Clock != want.Clock || !sameVector(got.Vector, want.Vector) {
 		return fmt.Errorf("the token of the answer means epoch %d, %s, %s; request and version make epoch %d, %s, %s",
 			got.Epoch, got.Clock, got.Vector, want.Epoch, want.Clock, want.Vector)

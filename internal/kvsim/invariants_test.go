@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -122,6 +124,18 @@ func breaches() map[string][]breach {
 		"dot.belongs_to_its_minter": {func(_ *run, o *observation) func() {
 			return replace(&o.accepted.Dot.Replica, o.accepted.Dot.Replica+1)
 		}},
+		"dot.is_an_owners": {func(_ *run, o *observation) func() {
+			for slot := range shard.Slot(shard.Slots) {
+				if held := o.server.machine.Have().Slots(); !held.Has(slot) {
+					return replace(&o.minted.slot, slot)
+				}
+			}
+			return nil
+		}},
+		"have.within_finals":         {lessCounts},
+		"final.is_the_last_write":    finalBreaches(),
+		"final.counts_all_copies":    {lessCounted},
+		"serving.holds_what_retired": {retiredLater},
 		"dot.follows_a_request": {func(_ *run, o *observation) func() {
 			return replace(&o.accepted.Request, 0)
 		}, func(_ *run, o *observation) func() {
@@ -174,6 +188,86 @@ func breaches() map[string][]breach {
 			return replace(&o.response.Clock, 0)
 		}},
 	}
+}
+
+// lessCounts makes the writes of a dead replica that somebody covers count no more.
+func lessCounts(_ *run, o *observation) func() {
+	c := o.server.machine.Configuration()
+	if c == nil {
+		return nil
+	}
+	for i := range c.Assignments {
+		a := &c.Assignments[i]
+		for _, p := range o.server.machine.Have() {
+			if a.Dead && a.Fixed && p.Slots.Intersects(&a.Slots) && p.Vector.Get(a.Replica) > 0 {
+				return replace(&a.Finals, nil)
+			}
+		}
+	}
+	return nil
+}
+
+// settled finds the assignments of which it is known since the last change what counts.
+func settled(r *run, o *observation, dead bool) (list []*view.Assignment) {
+	for i := range r.ghost.newest.Assignments {
+		a := &r.ghost.newest.Assignments[i]
+		was := o.before.Assignment(a.Replica)
+		if a.Stage == view.Closed && a.Fixed && a.Dead == dead && (was == nil || !was.Fixed) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func finalBreaches() []breach {
+	return []breach{
+		func(r *run, o *observation) func() { // it wrote once more
+			for _, a := range settled(r, o, false) {
+				return replace(&r.ghost.writes[a.Replica], append(r.ghost.writes[a.Replica], write{}))
+			}
+			return nil
+		},
+		func(r *run, o *observation) func() { // what is left of a dead one is more than it wrote
+			for _, a := range settled(r, o, true) {
+				if len(a.Finals) > 0 {
+					return replace(&a.Finals[0].Seq, r.ghost.made(a.Replica)+1)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// lessCounted forgets the last write of a dead replica that is held.
+func lessCounted(r *run, o *observation) func() {
+	for _, a := range settled(r, o, true) {
+		for k := range a.Finals {
+			return replace(&a.Finals[k].Seq, a.Finals[k].Seq-1)
+		}
+	}
+	return nil
+}
+
+// retiredLater puts something into the past of an owner that it has never seen.
+func retiredLater(r *run, o *observation) func() {
+	c := r.ghost.newest
+	if c.Epoch == o.before.Epoch || len(c.Retirements) == len(o.before.Retirements) {
+		return nil
+	}
+	for _, retired := range c.Retirements {
+		for seq := uint64(1); seq <= r.ghost.made(retired.Replica); seq++ {
+			dot := causal.Dot{Replica: retired.Replica, Seq: seq}
+			w := r.ghost.lookup(dot)
+			for i := range c.Assignments {
+				a := &c.Assignments[i]
+				s := r.servers[r.ghost.serverOf(a.Life)]
+				if a.Stage == view.Serving && a.Slots.Has(w.slot) && !r.ghost.lost(dot) && s.life == a.Life && !s.wiped() {
+					return replace(&w.order.clock, 1<<62)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func coverBreaches() []breach {
@@ -274,7 +368,7 @@ func tokenBreaches() []breach {
 // TestEveryInvariantCanFail plants each breach at the first suitable moment of some runs: the invariant
 // has to hold before it, fail with it, and hold again without it.
 func TestEveryInvariantCanFail(t *testing.T) {
-	runner := NewRunner(Standard())
+	standard, membership := NewRunner(Standard()), NewRunner(Membership())
 	todo := breaches()
 	hook := func(row invariant) invariant {
 		return invariant{name: row.name, check: func(r *run, o *observation) error {
@@ -298,17 +392,19 @@ func TestEveryInvariantCanFail(t *testing.T) {
 			return err
 		}}
 	}
-	for when, rows := range runner.run.invariants {
+	for when, rows := range invariants() {
 		for i, row := range rows {
 			if len(todo[row.name]) == 0 {
 				t.Errorf("%s has no breach that shows that it can fail", row.name)
 			}
-			runner.run.invariants[when][i] = hook(row)
+			standard.run.invariants[when][i], membership.run.invariants[when][i] = hook(row), hook(row)
 		}
 	}
 	for seed := range uint64(20) {
-		if result := runner.Run(seed); result.Failure != nil {
-			t.Fatalf("seed %d: %s", seed, result.Failure.Headline())
+		for _, runner := range []*Runner{standard, membership} {
+			if result := runner.Run(seed); result.Failure != nil {
+				t.Fatalf("%s, seed %d: %s", result.Scenario, seed, result.Failure.Headline())
+			}
 		}
 	}
 	for name, open := range todo {

@@ -16,9 +16,11 @@ type Operation struct {
 	Number  int         // among the operations that the client had at first: a name that stays when others are left out
 	At      netsim.Time // not before this moment, and not before the client's previous operation ended
 	Node    int         // index of the server that is asked, from 0
-	Op      core.Op     // OpGet, OpPut or OpDelete; in the audit also OpView and OpKeyCount
+	Op      core.Op     // on a key, or an administrative one; in the audit also OpView and OpKeyCount
 	Key     string
-	Shard   shard.ID    // OpKeyCount
+	Shard   shard.ID    // OpKeyCount, OpAddMember
+	Member  int         // OpInvite, OpRemove, OpAddMember: index of the server that it is about, or deadNode
+	Count   int         // OpReshard: number of shards
 	Value   string      // OpPut: JSON text, unique in the run
 	Timeout netsim.Time // when the client gives up
 	Fresh   bool        // forget the token first: a new session begins

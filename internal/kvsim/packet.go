@@ -40,6 +40,8 @@ func encodePacket(buf []byte, p Packet) []byte {
 		buf = codec.AppendString(buf, r.Key)
 		buf = codec.AppendBytes(buf, r.Value)
 		buf = codec.AppendString(buf, r.Tokens)
+		buf = codec.AppendString(buf, r.Member)
+		buf = codec.AppendUint(buf, uint64(r.Count))
 		return codec.AppendUint(buf, uint64(r.Shard))
 	case p.answer != nil:
 		r := &p.answer.response
@@ -52,6 +54,8 @@ func encodePacket(buf []byte, p Packet) []byte {
 		buf = codec.AppendUint(buf, r.Dot.Seq)
 		buf = codec.AppendUint(buf, uint64(r.Clock))
 		buf = codec.AppendUint(buf, r.Count)
+		buf = append(buf, byte(r.Outcome.Result))
+		buf = codec.AppendUint(buf, r.Outcome.Index)
 		for _, m := range r.Members {
 			buf = codec.AppendString(buf, m)
 		}
@@ -66,9 +70,15 @@ func describePacket(p Packet) string {
 	switch {
 	case p.ask != nil:
 		r := &p.ask.request
+		if r.Op.Administers() {
+			return fmt.Sprintf("request %d: %s %s shard %s count %d", r.ID, r.Op, r.Member, r.Shard, r.Count)
+		}
 		return fmt.Sprintf("request %d: %s %s %s", r.ID, r.Op, r.Key, r.Value)
 	case p.answer != nil:
 		r := &p.answer.response
+		if r.Outcome != (view.Outcome{}) {
+			return fmt.Sprintf("answer %d: %s, %s %s", r.ID, r.Status, r.Outcome.Result, r.Reason)
+		}
 		return fmt.Sprintf("answer %d: %s %s, dot %s at %s %s", r.ID, r.Status, r.Value, r.Dot, r.Clock, r.Reason)
 	}
 	m, err := wire.Decode(p.frame)
@@ -97,6 +107,12 @@ func describeMessage(m *wire.Message) string {
 		return "hello from " + b.Address
 	case *wire.Welcome:
 		return fmt.Sprintf("welcome from %s, formed %t", b.Address, b.Formed)
+	case *wire.Enter:
+		return fmt.Sprintf("enter %s instead of %s", b.Address, b.Instead)
+	case *wire.Configuration:
+		return fmt.Sprintf("configuration, %d bytes", len(b.Encoded))
+	case *wire.Raft:
+		return fmt.Sprintf("raft, %d bytes", len(b.Payload))
 	case *wire.Pledge:
 		return fmt.Sprintf("pledge of %d founders", len(b.Founding.Founders))
 	}

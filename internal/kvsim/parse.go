@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -223,23 +224,15 @@ func (p *capsuleParser) operation(words []string) error {
 	if o.Node = slices.Index(p.names[:p.scenario.Servers], words[3]); o.Node < 0 {
 		return fmt.Errorf("%q is no node; known are %s", words[3], strings.Join(p.names[:p.scenario.Servers], ", "))
 	}
-	rest := words[6:]
+	var rest []string
 	switch words[4] {
-	case "get":
-		o.Op = wire.OpGet
-	case "delete":
-		o.Op = wire.OpDelete
-	case "put":
-		o.Op = wire.OpPut
-		o.Value, rest = words[6], words[7:]
-		if !json.Valid([]byte(o.Value)) {
-			return fmt.Errorf("%s is not a JSON value without spaces; write a text in double quotes", o.Value)
-		}
+	case "invite", "remove", "add-member", "reshard":
+		rest, err = p.administration(&o, words[4], words[5:])
 	default:
-		return fmt.Errorf("%q is unknown; known are get, put and delete", words[4])
+		rest, err = p.onKey(&o, words[4], words[5:])
 	}
-	if o.Key = words[5]; !slices.Contains(Keys(p.scenario.Workload.Keys), o.Key) {
-		return fmt.Errorf("%q is no key of the scenario; known are k0 to k%d", o.Key, p.scenario.Workload.Keys-1)
+	if err != nil {
+		return err
 	}
 	if len(rest) < 2 || rest[0] != "within" {
 		return errors.New("how long does the client wait? " + operationForm)
@@ -264,10 +257,66 @@ func (p *capsuleParser) operation(words []string) error {
 	return nil
 }
 
+// onKey reads what a client of the workload asks for.
+func (p *capsuleParser) onKey(o *Operation, word string, words []string) (rest []string, err error) {
+	rest = words[1:]
+	switch word {
+	case "get":
+		o.Op = wire.OpGet
+	case "delete":
+		o.Op = wire.OpDelete
+	case "put":
+		o.Op = wire.OpPut
+		o.Value, rest = words[1], words[2:]
+		if !json.Valid([]byte(o.Value)) {
+			return nil, fmt.Errorf("%s is not a JSON value without spaces; write a text in double quotes", o.Value)
+		}
+	default:
+		return nil, fmt.Errorf("%q is unknown; known are get, put, delete, invite, remove, add-member and reshard", word)
+	}
+	if o.Key = words[0]; !slices.Contains(Keys(p.scenario.Workload.Keys), o.Key) {
+		return nil, fmt.Errorf("%q is no key of the scenario; known are k0 to k%d", o.Key, p.scenario.Workload.Keys-1)
+	}
+	return rest, nil
+}
+
+// administration reads what somebody asks for who runs the store.
+func (p *capsuleParser) administration(o *Operation, word string, words []string) (rest []string, err error) {
+	if o.Client < p.scenario.Workload.Clients {
+		return nil, fmt.Errorf("client %s does not administer the store; those who do come after %s",
+			clientName(o.Client), clientName(p.scenario.Workload.Clients-1))
+	}
+	servers := p.names[:p.scenario.Servers]
+	rest = words[1:]
+	if word == "reshard" {
+		o.Op = wire.OpReshard
+		if o.Count, err = strconv.Atoi(words[0]); err != nil || o.Count < 1 {
+			return nil, fmt.Errorf("%q is no number of shards", words[0])
+		}
+		return rest, nil
+	}
+	if o.Member = slices.Index(servers, words[0]); o.Member < 0 {
+		return nil, fmt.Errorf("%q is no node; known are %s", words[0], strings.Join(servers, ", "))
+	}
+	switch word {
+	case "invite":
+		o.Op = wire.OpInvite
+	case "remove":
+		o.Op = wire.OpRemove
+	default:
+		var ok bool
+		o.Op, rest = wire.OpAddMember, words[2:]
+		if o.Shard, ok = shard.ParseID(words[1]); !ok {
+			return nil, fmt.Errorf("%q is no shard", words[1])
+		}
+	}
+	return rest, nil
+}
+
 // operationName reads who asks: A-0 is the first operation of client A.
 func (p *capsuleParser) operationName(o *Operation, word string) error {
 	name, number, _ := strings.Cut(word, "-")
-	clients := p.scenario.Workload.Clients
+	clients := p.scenario.Workload.Clients + p.scenario.Administration.Clients
 	for o.Client = 0; o.Client < clients && clientName(o.Client) != name; o.Client++ {
 	}
 	n, err := strconv.ParseUint(number, 10, 31)

@@ -65,3 +65,19 @@ func probeNames(probes []core.Probe) []string {
 	}
 	return names
 }
+
+// promisesOfMembership are the situations that some hundred seeds of the membership scenario reach.
+func promisesOfMembership() []string {
+	names := []string{
+		ProbeReshardStarted, ProbeReshardSwitched, ProbeReshardAborted, ProbeReshardPending, ProbeMemberJoined, ProbeMemberLeft,
+		ProbeLearns, ProbeServes, ProbeRetired, ProbeKilled, ProbeKilledSealed, ProbeRoundComplete, ProbeFinalLowered, ProbeFinalBelow,
+	}
+	for _, p := range []core.Probe{
+		core.ProbeTokenNewer, core.ProbeForwardMoved, core.ProbeSlotsDropped, core.ProbeStreamEnded,
+		core.ProbeConfigurationHanded, core.ProbeJoined, core.ProbeExcluded, core.ProbeStartedOver, core.ProbeNoMajority,
+		core.ProbeAdministrationUnknown, core.ProbeReshardGivenUp,
+	} {
+		names = append(names, string(p))
+	}
+	return names
+}

@@ -19,26 +19,30 @@ type run struct {
 	invariants [moments][]invariant
 	waitLimit  int
 
-	world   *netsim.World[Packet]
-	seed    netsim.Seed
-	plan    []Operation // the workload, then the audit
-	audits  int32       // where the audit begins in plan
-	fates   []fate      // by operation
-	servers []*server   // the current boots
-	clients []client
+	world    *netsim.World[Packet]
+	seed     netsim.Seed
+	plan     []Operation // the workload, then the audit
+	repairs  int32       // where in plan the world has healed
+	audits   int32       // where the audit begins in plan
+	fates    []fate      // by operation
+	servers  []*server   // the current boots
+	clients  []client
+	removing []bool // by server: a deletion of it was asked for and not declined
 
-	ghost     ghost
-	history   []checker.Operation
-	historyOf []int32 // by entry of history: the operation
-	sessions  []string
-	collected []int32  // operations whose tokens the audit may use
-	settled   bool     // the audit has begun
-	live      []uint64 // by shard: keys that are not deleted, as the audit found them
-	failure   *Failure // the first one
-	tells     bool     // keep what a story needs
-	arrivals  []arrival
-	matters   netsim.Time // the story tells where writes were at this time
-	goesOn    bool        // the failure does not stop the run: what the sessions see next tells it better
+	ghost          ghost
+	history        []checker.Operation
+	historyOf      []int32      // by entry of history: the operation
+	versions       []causal.Dot // by entry of history: the version that it names
+	sessions       []string
+	administration []int32  // requests of those who run the store that have ended
+	collected      []int32  // operations whose tokens the audit may use
+	settled        bool     // the audit has begun
+	live           []uint64 // by shard: keys that are not deleted, as the audit found them
+	failure        *Failure // the first one
+	tells          bool     // keep what a story needs
+	arrivals       []arrival
+	matters        netsim.Time // the story tells where writes were at this time
+	goesOn         bool        // the failure does not stop the run: what the sessions see next tells it better
 
 	// Working memory.
 	observed       observation
@@ -49,13 +53,15 @@ type run struct {
 	scratchContext causal.Context
 	tokenScratch   []byte
 	tokenSpare     causal.Vector
+	hashScratch    []byte
 }
 
 // newRun prepares what all seeds of a scenario share.
 func newRun(s *Scenario) *run {
 	r := &run{
 		scenario: s, names: s.names(), keys: Keys(s.Workload.Keys), invariants: invariants(),
-		servers: make([]*server, s.Servers), clients: make([]client, s.Workload.Clients),
+		servers: make([]*server, s.Servers), removing: make([]bool, s.Servers),
+		clients:   make([]client, s.Workload.Clients+s.Administration.Clients),
 		waitLimit: 2 * s.Core.MaxWaiting, // for dependencies, and for other nodes
 	}
 	if r.waitLimit == 0 {
@@ -68,10 +74,12 @@ func newRun(s *Scenario) *run {
 func (r *run) reset(seed netsim.Seed, plan []Operation) {
 	r.seed, r.world = seed, nil
 	if plan == nil {
-		r.plan = r.scenario.Workload.Plan(seed, r.scenario.Servers, r.keys, r.plan[:0])
+		r.plan = r.scenario.Plan(seed, r.plan[:0])
 	} else {
 		r.plan = append(r.plan[:0], plan...)
 	}
+	r.repairs = int32(len(r.plan))
+	r.plan = r.planRepairs(r.plan)
 	r.audits = int32(len(r.plan))
 	r.plan = r.planAudit(r.plan)
 	r.fates = resize(r.fates, len(r.plan))
@@ -81,6 +89,7 @@ func (r *run) reset(seed netsim.Seed, plan []Operation) {
 		r.fates[i].need.Vector, r.fates[i].got.Vector = need, got
 	}
 	clear(r.servers)
+	clear(r.removing)
 	for i := range r.clients {
 		r.clients[i] = client{run: r, index: i, operations: r.clients[i].operations[:0], session: i, last: -1, before: -1}
 	}
@@ -90,9 +99,10 @@ func (r *run) reset(seed netsim.Seed, plan []Operation) {
 	}
 	r.ghost.reset(r.scenario.Servers, len(r.keys), len(r.plan))
 	clear(r.history)
-	r.history, r.historyOf = r.history[:0], r.historyOf[:0]
+	r.history, r.historyOf, r.versions = r.history[:0], r.historyOf[:0], r.versions[:0]
+	r.administration = r.administration[:0]
 	r.sessions = r.sessions[:0]
-	for i := range r.clients {
+	for i := range r.scenario.Workload.Clients {
 		r.sessions = append(r.sessions, clientName(i))
 	}
 	r.collected, r.arrivals = r.collected[:0], r.arrivals[:0]
@@ -153,8 +163,31 @@ func (r *run) booted(s *server, wiped bool) {
 		g.unsee(s.index)
 	}
 	if r.judge(atBoot, observation{server: s}) {
-		g.born(s.index, s.machine.Life())
+		r.born(s)
 	}
+	if wiped {
+		r.noteDestroyed()
+	}
+}
+
+// reborn notes that a machine has begun a new life, with an empty memory: its old one had been ended by
+// the store.
+func (r *run) reborn(s *server) {
+	r.ghost.unsee(s.index)
+	s.life = s.machine.Life()
+	r.born(s)
+	s.have = s.machine.Have().CopyInto(s.have)
+	s.adopted = nil
+	r.noteDestroyed()
+}
+
+// born notes the life of a server.
+func (r *run) born(s *server) {
+	b := birth{life: s.life, server: s.index, late: r.ghost.founded || s.index >= r.scenario.founders() || r.ghost.lives[s.index] != 0}
+	if r.world != nil { // else the world is being made
+		b.at = r.world.Now()
+	}
+	r.ghost.born(b)
 }
 
 // restored compares what a process went on with, in its first step, with what the world saw of the one
@@ -164,6 +197,9 @@ func (r *run) restored(s *server) {
 		return
 	}
 	c, have := s.machine.Configuration(), s.machine.Have()
+	if r.ghost.newest != nil && r.ghost.newest.HasEnded(s.life) {
+		return // the store counts what it knows of its writes, whatever the node remembers
+	}
 	for id := range r.ghost.replicas {
 		own := causal.ReplicaID(id)
 		if r.ghost.replicas[id].life != s.machine.Life() || c != nil && own < c.NextReplica && c.Assignment(own) == nil {
@@ -182,12 +218,12 @@ func (r *run) minted(s *server, a core.Accepted) {
 	o := observation{server: s, accepted: a}
 	if number := int(a.Request) - 1; number >= 0 && number < len(r.plan) {
 		o.minted.operation, o.minted.key = int32(number), r.plan[number].Key
+		o.minted.slot = shard.SlotOf(o.minted.key)
 		o.minted.context, o.minted.order = mintedVersion(s.machine, &r.output, a.Dot, o.minted.key)
 	}
 	if !r.judge(atMint, o) {
 		return
 	}
-	o.minted.slot = shard.SlotOf(o.minted.key)
 	if err := r.ghost.mint(a.Dot, o.minted, r.keyIndex(o.minted.key)); err != nil {
 		r.fail("dot.is_new", err.Error())
 		return
@@ -242,7 +278,7 @@ func (r *run) record(session int, number int32, response *core.Response, outcome
 	plan, f := &r.plan[number], &r.fates[number]
 	o := checker.Operation{
 		Session: session, Key: plan.Key, Value: plan.Value, Outcome: outcome,
-		Invoked: int64(f.invoked), Returned: int64(f.returned), Node: r.names[plan.Node],
+		Invoked: int64(f.invoked), Returned: int64(f.returned), Node: r.names[f.asks],
 	}
 	switch {
 	case plan.Op == wire.OpGet || response != nil && response.Status == wire.StatusNotFound:
@@ -261,6 +297,26 @@ func (r *run) record(session int, number int32, response *core.Response, outcome
 	}
 	r.history = append(r.history, o)
 	r.historyOf = append(r.historyOf, number)
+	version := causal.Dot{}
+	if response != nil {
+		version = response.Dot
+	}
+	r.versions = append(r.versions, version)
+}
+
+// judged is the history without the writes that are lost and what read them: of those nothing is promised
+// any more. of says which operations are left.
+func (r *run) judged() (kept []checker.Operation, of []int32) {
+	for i := range r.history {
+		version := r.versions[i]
+		if r.history[i].Outcome == checker.Indeterminate {
+			version = r.ghost.dotOf[r.historyOf[i]]
+		}
+		if version == (causal.Dot{}) || !r.ghost.lost(version) {
+			kept, of = append(kept, r.history[i]), append(of, r.historyOf[i])
+		}
+	}
+	return kept, of
 }
 
 func stampOf(o order) checker.Stamp {

@@ -55,11 +55,11 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 	if schedule == nil {
 		schedule = s.Schedule(netsim.Seed(seed))
 	}
-	result.Operations = int(r.run.audits)
+	result.Operations = int(r.run.repairs)
 	world, err := netsim.New(netsim.Config[Packet]{
 		Seed: netsim.Seed(seed), Names: r.run.names, Boot: r.run.boot,
 		Network: s.Network, Disk: s.disk(netsim.Seed(seed)), Schedule: schedule,
-		StartWithin: s.StartWithin, ChaosEnd: s.ChaosEnd, End: s.End,
+		StartWithin: s.StartWithin, StartAt: s.startAt(netsim.Seed(seed)), ChaosEnd: s.ChaosEnd, End: s.End,
 		Encode: encodePacket, Describe: describePacket, Trace: options.Trace,
 		Invariant: r.run.invariant,
 	})
@@ -158,6 +158,9 @@ func (r *run) conclude(violation error) *Failure {
 	if r.failure == nil && r.scenario.Linearizable {
 		return r.checkLinearizable()
 	}
+	if r.failure == nil && r.scenario.Administration.Clients > 0 {
+		return r.checkAdministration()
+	}
 	return r.failure
 }
 
@@ -175,7 +178,8 @@ func (r *run) checkHistory() *Failure {
 		}
 	}
 	r.complete()
-	history := checker.History{Operations: r.history, Sessions: r.sessions}
+	operations, of := r.judged()
+	history := checker.History{Operations: operations, Sessions: r.sessions}
 	verdict, err := checker.CheckCausal(history)
 	switch {
 	case err != nil:
@@ -192,7 +196,7 @@ func (r *run) checkHistory() *Failure {
 	if kind == KindCausal {
 		f.Guarantee = verdict.Guarantee.String()
 		if verdict.Read >= 0 {
-			f.read = r.historyOf[verdict.Read] + 1
+			f.read = of[verdict.Read] + 1
 		}
 	}
 	return f

@@ -15,13 +15,18 @@ import (
 type Scenario struct {
 	Name    string
 	Servers int // store nodes n1, n2, …; the clients follow as c1, c2, …
-	Shards  int
+	Shards  int // in the beginning
+	// Founders are the first of the servers, which form the store; the others come at a time from Late
+	// and join. Zero: all of them.
+	Founders int
+	Late     netsim.Range
 
 	// Core configures the machines; address, view, shards and entropy are filled in per boot.
-	Core     core.Config
-	Workload Workload
-	Network  netsim.Network
-	Disk     netsim.DiskModel
+	Core           core.Config
+	Workload       Workload
+	Administration Administration
+	Network        netsim.Network
+	Disk           netsim.DiskModel
 	// SlowDisk takes the place of Disk in that share of the seeds.
 	SlowDisk  netsim.DiskModel
 	SlowDisks netsim.Ratio
@@ -32,6 +37,9 @@ type Scenario struct {
 	// Lags draws more of them for the links within each shard: replicas that fall behind although
 	// everybody is up. Targets, Begin and End are filled in.
 	Lags netsim.Swarm
+
+	// Losses are of the memory of nodes, or of nodes.
+	Losses Losses
 
 	StartWithin netsim.Time // how far apart the nodes start
 	Phases
@@ -155,8 +163,35 @@ func Single() Scenario {
 	return s
 }
 
+// Membership is the scenario of those who run the store: nodes join, are deleted, lose their memory and
+// never come back, shards split and merge, while sessions go on and everything fails.
+func Membership() Scenario {
+	s := Standard()
+	s.Name = "membership"
+	s.Servers, s.Founders = 7, 6
+	s.Late = netsim.Range{Min: 4 * netsim.Second, Max: 30 * netsim.Second}
+	s.Core.MaxWaiting, s.Core.MaxBuffered = 30, 8
+	s.Core.AdministrationWait, s.Core.ReshardPatience = 5*time.Second, 6*time.Second
+	s.Administration = Administration{
+		Clients: 2, Operations: 28,
+		From: 4 * netsim.Second, To: 58 * netsim.Second,
+		MinTimeout: netsim.Second, MaxTimeout: 20 * netsim.Second,
+		InStep:     netsim.Ratio{Num: 1, Den: 3},
+		MostShards: 3, LeastMembers: 5,
+	}
+	s.Faults = netsim.Swarm{Count: 12, Situations: situations(), Triggered: netsim.Ratio{Num: 1, Den: 2}}
+	s.Lags.Count = 2
+	s.Losses = Losses{Wipes: 2, Share: netsim.Ratio{Num: 1, Den: 2}, Kills: netsim.Ratio{Num: 1, Den: 2}}
+	s.Phases = Phases{ChaosEnd: 60 * netsim.Second, Settled: 105 * netsim.Second, End: 120 * netsim.Second}
+	s.MaxEvents = 150_000
+	s.Promises = promisesOfMembership()
+	return s
+}
+
 // scenarios is the registry, by name.
-func scenarios() []Scenario { return []Scenario{Standard(), Restarts(), Single(), Situations()} }
+func scenarios() []Scenario {
+	return []Scenario{Standard(), Restarts(), Single(), Situations(), Membership()}
+}
 
 // ScenarioNames lists them.
 func ScenarioNames() []string {
@@ -196,10 +231,36 @@ func (s *Scenario) names() []string {
 	for i := range s.Servers {
 		names = append(names, fmt.Sprintf("n%d", i+1))
 	}
-	for i := range s.Workload.Clients {
+	for i := range s.Workload.Clients + s.Administration.Clients {
 		names = append(names, fmt.Sprintf("c%d", i+1))
 	}
 	return names
+}
+
+// founders is the number of the servers that form the store.
+func (s *Scenario) founders() int {
+	if s.Founders == 0 {
+		return s.Servers
+	}
+	return s.Founders
+}
+
+// startAt draws when the nodes come that do not form the store.
+func (s *Scenario) startAt(seed netsim.Seed) (at []netsim.Time) {
+	for i := s.founders(); i < s.Servers; i++ {
+		for len(at) < i {
+			at = append(at, 0)
+		}
+		draw := seed.Stream("late", uint64(i))
+		at = append(at, draw.Between(s.Late.Min, s.Late.Max))
+	}
+	return at
+}
+
+// Plan appends the operations of a seed, sorted by client and then by time.
+func (s *Scenario) Plan(seed netsim.Seed, into []Operation) []Operation {
+	into = s.Workload.Plan(seed, s.Servers, Keys(s.Workload.Keys), into)
+	return s.Administration.Plan(seed, s.Workload.Clients, s.Servers, into)
 }
 
 // disk draws the disks of a seed.
@@ -212,12 +273,12 @@ func (s *Scenario) disk(seed netsim.Seed) netsim.DiskModel {
 
 // Schedule draws the faults of a seed.
 func (s *Scenario) Schedule(seed netsim.Seed) netsim.Schedule {
-	schedule := s.drawn(s.Faults, seed, netsim.FirstNodes(s.Servers))
+	schedule := append(s.drawn(s.Faults, seed, netsim.FirstNodes(s.Servers)), s.Losses.draw(seed, s)...)
 	if s.Lags.Count == 0 {
 		return schedule
 	}
 	// Shards are filled with contiguous groups of the founders, the larger ones first.
-	small, more := s.Servers/s.Shards, s.Servers%s.Shards
+	small, more := s.founders()/s.Shards, s.founders()%s.Shards
 	first := 0
 	for shard := range s.Shards {
 		size := small

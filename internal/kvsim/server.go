@@ -7,6 +7,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
+	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
@@ -15,15 +16,21 @@ import (
 // server is one boot of a store node: the shell around a core.Machine, as httpnode is in the real
 // world, and the place where the harness watches it.
 type server struct {
-	run      *run
-	index    int // of the node; also its netsim.NodeID
-	machine  *core.Machine
-	durable  core.Position   // told to the machine
-	position core.Position   // of the disk
-	have     causal.Coverage // what the machine covered after the latest step
-	unsynced bool            // the process before this one had applied what its disk lost
-	stepped  bool
-	adopted  *view.Configuration // in force after the latest step
+	run         *run
+	index       int // of the node; also its netsim.NodeID
+	machine     *core.Machine
+	durable     core.Position   // told to the machine
+	position    core.Position   // of the disk
+	have        causal.Coverage // what the machine covered after the latest step
+	unsynced    bool            // the process before this one had applied what its disk lost
+	stepped     bool
+	life        view.LifeID         // after the latest step
+	adopted     *view.Configuration // in force after the latest step, nil for none
+	former      *view.Configuration // in force before it
+	synced      causal.Coverage     // of what the machine covers, that surely is on the disk
+	syncedUnder *view.Configuration // in force then
+	deleted     bool                // it has said that it was deleted from the view
+	leads       bool                // the configuration log
 }
 
 var (
@@ -36,8 +43,10 @@ var (
 func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 	config := r.scenario.Core
 	config.Address = r.names[boot.ID]
-	config.View = r.names[:r.scenario.Servers]
-	config.ShardCount = r.scenario.Shards
+	config.View, config.ShardCount = r.names[:r.scenario.founders()], r.scenario.Shards
+	if int(boot.ID) >= r.scenario.founders() {
+		config.View, config.ShardCount = r.names[:boot.ID+1], 0
+	}
 	for i := range 4 {
 		word := netsim.Seed(boot.Random).At(uint64(i))
 		binary.BigEndian.PutUint64(config.Entropy[8*i:], word)
@@ -51,7 +60,7 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 		panic(fmt.Errorf("core.New: %w", err))
 	}
 	s := &server{
-		run: r, index: int(boot.ID), machine: machine,
+		run: r, index: int(boot.ID), machine: machine, life: machine.Life(),
 		durable: core.Position(boot.Position), position: core.Position(boot.Position),
 	}
 	wiped := false
@@ -80,6 +89,9 @@ func (s *server) Wake(now netsim.Clock, out *netsim.Outbox[Packet]) {
 // Synced implements netsim.Syncer.
 func (s *server) Synced(now netsim.Clock, upTo netsim.Position, out *netsim.Outbox[Packet]) {
 	s.durable = core.Position(upTo)
+	if s.durable == s.position {
+		s.noteSynced()
+	}
 	s.step(now, core.Input{Kind: core.InputWake}, out)
 }
 
@@ -122,26 +134,34 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 
 	o := observation{server: s, position: s.position}
 	if len(out.Records) > 0 {
-		r.scratch = appendRecords(r.scratch[:0], out.Records)
+		r.scratch = r.scratch[:0]
+		if out.Forget {
+			r.scratch = appendRecords(r.scratch, []core.Record{{}})
+		}
+		r.scratch = appendRecords(r.scratch, out.Records)
 		s.position = core.Position(outbox.Append(r.scratch))
 		o.position = s.position
 	}
-	if c := s.machine.Configuration(); s.adopted != c && c != nil {
-		s.adopted = c
-		if err := r.ghost.adopted(s.index, c); err != nil {
-			r.fail("replica.has_one_life", err.Error())
-		}
+	if s.life != s.machine.Life() {
+		r.reborn(s)
+	}
+	s.former = s.adopted
+	if s.adopted = s.machine.Configuration(); s.adopted != s.former && s.adopted != nil {
+		s.deleted = false
+		s.leaveSlots()
+		r.adopts(s, s.adopted, outbox)
 	}
 	if !s.stepped {
 		s.stepped = true
 		r.restored(s)
 		s.have = s.machine.Have().CopyInto(s.have)
+		s.noteSynced()
 	}
 	r.judge(atStep, o)
 	for i := range out.Accepted {
 		r.minted(s, out.Accepted[i])
 	}
-	if have := s.machine.Have(); !s.have.Equal(have) {
+	if have := s.machine.Have(); !s.have.Equal(have) || s.adopted != s.former {
 		if r.tells {
 			r.noteArrivals(s.index, s.have, have)
 		}
@@ -157,7 +177,15 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 	for i := range out.Replies {
 		s.reply(&out.Replies[i], outbox)
 	}
+	if r.scenario.Administration.Clients > 0 {
+		if leads := s.machine.Figures().Leader == r.names[s.index]; leads != s.leads {
+			if s.leads = leads; leads {
+				outbox.Probe(ProbeLeads)
+			}
+		}
+	}
 	for _, probe := range out.Probes {
+		s.deleted = s.deleted || probe == core.ProbeExcluded
 		outbox.Probe(string(probe))
 	}
 	outbox.WakeAt(netsim.Time(out.WakeAt))
@@ -177,6 +205,38 @@ func (s *server) reply(response *core.Response, outbox *netsim.Outbox[Packet]) {
 	outbox.Send(r.clientNode(r.plan[number].Client), Packet{answer: kept}, netsim.Position(response.After))
 }
 
+// leaveSlots forgets what the server covered in slots that it was not in charge of all the time since the
+// configuration before: it may have given them up and begun anew, within one step.
+func (s *server) leaveSlots() {
+	if s.former == nil {
+		return
+	}
+	var left, kept shard.Set
+	for _, a := range s.former.AssignmentsOf(s.life) {
+		if s.adopted.Assignment(a.Replica) != nil {
+			kept = kept.Union(&a.Slots)
+		} else {
+			left = left.Union(&a.Slots)
+		}
+	}
+	if left = left.Minus(&kept); left.IsEmpty() {
+		return
+	}
+	shown := &s.run.ghost.shown[s.index]
+	s.have, s.synced, *shown = s.have.Drop(&left), s.synced.Drop(&left), shown.Drop(&left)
+}
+
+// noteSynced notes that all of the state of the machine is on the disk.
+func (s *server) noteSynced() {
+	s.synced, s.syncedUnder = s.machine.Have().CopyInto(s.synced), s.machine.Configuration()
+}
+
+// id is the server as the world knows it.
+func (s *server) id() netsim.NodeID { return netsim.NodeID(s.index) }
+
+// wiped tells whether the disk was lost since the process last ran.
+func (s *server) wiped() bool { return s.durable > 0 && s.run.world.Appended(s.id()) == 0 }
+
 // AppendState implements netsim.Stater.
 func (s *server) AppendState(buf []byte) []byte { return s.machine.AppendState(buf) }
 
@@ -195,6 +255,10 @@ func readRecords(step []byte, records []core.Record) []core.Record {
 		record := core.Record{Key: r.Bytes(), Value: r.Bytes()}
 		if r.Err() != nil {
 			panic("the disk returned what was never written")
+		}
+		if len(record.Key) == 0 { // see Output.Forget
+			records = records[:0]
+			continue
 		}
 		records = append(records, record)
 	}

@@ -50,7 +50,7 @@ func (r *run) stats(faults []netsim.FaultReport) Stats {
 	}
 	for number := range r.fates[:r.audits] {
 		f := &r.fates[number]
-		if !f.asked {
+		if !f.asked || !r.plan[number].Op.OnKey() {
 			continue
 		}
 		s.Operations++

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
@@ -85,7 +87,7 @@ func (r *run) lastSentence(f *Failure) Sentence {
 
 func (r *run) operationInWords(number int32) string {
 	plan, f := &r.plan[number], &r.fates[number]
-	who, node := clientName(plan.Client), r.names[plan.Node]
+	who, node := clientName(plan.Client), r.names[f.asks]
 	if plan.Fresh && f.need.IsZero() {
 		who += " begins a new session and"
 	}
@@ -100,9 +102,41 @@ func (r *run) operationInWords(number int32) string {
 		return fmt.Sprintf("%s puts %s = %s at %s%s", who, plan.Key, plan.Value, node, r.writeInWords(number))
 	case wire.OpDelete:
 		return fmt.Sprintf("%s deletes %s at %s%s", who, plan.Key, node, r.writeInWords(number))
+	case wire.OpInvite, wire.OpRemove, wire.OpAddMember, wire.OpReshard:
+		return fmt.Sprintf("%s asks %s to %s: %s", who, node, r.administrationInWords(number), answerInWords(f))
 	default: // of the audit
 		return fmt.Sprintf("%s asks %s for its %s", who, node, plan.Op)
 	}
+}
+
+// administrationInWords is what somebody asks for who runs the store.
+func (r *run) administrationInWords(number int32) string {
+	plan, f := &r.plan[number], &r.fates[number]
+	switch plan.Op {
+	case wire.OpInvite:
+		return "add " + f.about + " to the view"
+	case wire.OpRemove:
+		return "delete " + f.about + " from the view"
+	case wire.OpAddMember:
+		return fmt.Sprintf("put %s into shard %s", f.about, plan.Shard)
+	default:
+		return "reshard to " + strconv.Itoa(plan.Count)
+	}
+}
+
+// answerInWords is how an administrative request ended.
+func answerInWords(f *fate) string {
+	switch {
+	case f.ending == succeeded && f.result == view.Already:
+		return "it is there already"
+	case f.ending == succeeded:
+		return "done"
+	case f.status == wire.StatusDeclined:
+		return "declined (" + f.result.String() + ")"
+	case f.status == wire.StatusUnfinished:
+		return "it goes on"
+	}
+	return endingInWords(f)
 }
 
 func (r *run) readInWords(f *fate) string {
@@ -151,7 +185,7 @@ func (r *run) writeInWords(number int32) string {
 	if len(elsewhere) > 0 {
 		reaches = enumerate(elsewhere)
 	}
-	if len(at) > 0 && at[0] != r.names[r.plan[number].Node] {
+	if len(at) > 0 && at[0] != r.names[f.asks] {
 		return fmt.Sprintf("%s; %s takes it, it reaches %s", text, at[0], reaches)
 	}
 	return text + "; it reaches " + reaches
@@ -165,7 +199,7 @@ func endingInWords(f *fate) string {
 		return "outcome unknown"
 	case expired:
 		return "no answer within " + seconds(f.returned-f.invoked)
-	case pending, succeeded:
+	case pending, succeeded, withheld:
 	}
 	return "no answer yet"
 }

@@ -1,0 +1,434 @@
+package kvsim
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/sequitur-kv/sequitur/core"
+	"github.com/sequitur-kv/sequitur/core/shard"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
+
+// The administration of a store is linearizable: there is an order of all requests that explains all
+// answers, in which each takes effect at one moment between question and answer. A request whose outcome
+// the client does not know took effect at any time after it was made, or never. What the store does by
+// itself (a deleted node is gone when it has handed over, a reshard ends, a life joins) is part of that
+// order, too, but nobody is told when.
+
+// administrationBudget is how many steps the search may take.
+const administrationBudget = 3_000_000
+
+// maxAdministered is the number of nodes that a state has room for.
+const maxAdministered = 8
+
+// place is what the answers so far say of a node.
+type place struct {
+	present, seen, leaving bool
+	copies                 bool // it takes part in the reshard that copies
+	shard                  int8 // that it belongs to, 0 for none; or somewhere
+}
+
+// somewhere: the node belongs to a shard, but no answer has told to which since the last reshard.
+const somewhere int8 = -1
+
+// succession is the state of the store as those who run it can know it.
+type succession struct {
+	count   int   // of shards
+	copying int32 // the request for the reshard that copies, counted from 1; zero: none
+	nodes   [maxAdministered]place
+}
+
+// eventKind says what an event of the administration is.
+type eventKind uint8
+
+const (
+	decision   eventKind = iota // a request is decided
+	conclusion                  // what it set off is over
+	joining                     // a life becomes a member
+	standing                    // the state in the end
+)
+
+// event is one moment in the administration. It is what porcupine calls an input.
+type event struct {
+	kind   eventKind
+	op     core.Op
+	number int32 // of the request, counted from 1
+	server int
+	shard  int8
+	count  int
+	state  succession // standing
+}
+
+// finding is what is known of an event: porcupine's output.
+type finding struct {
+	result  view.Result // decision: of the request
+	maybe   bool        // it need not have happened
+	aborted bool        // ending of a reshard: the old layout stays
+	either  bool        // ending of a reshard: aborted or not
+}
+
+// after lists the states that an event with a finding can lead to; none: it cannot happen in this state.
+func (s succession) after(e *event, f *finding) (next []any) {
+	for _, from := range s.variants() {
+		if f.maybe {
+			next = add(next, from)
+		}
+		switch e.kind {
+		case decision:
+			next = from.decide(e, f, next)
+		case conclusion:
+			next = from.end(e, f, next)
+		case joining:
+			next = from.join(e, next)
+		case standing:
+			if from.agrees(&e.state) {
+				next = add(next, from)
+			}
+		}
+	}
+	return next
+}
+
+func add(list []any, s succession) []any {
+	if slices.Contains(list, any(s)) {
+		return list
+	}
+	return append(list, s)
+}
+
+// variants lists the states that s may have become by itself: each node that was leaving may be gone.
+func (s succession) variants() []succession {
+	list := []succession{s}
+	for i := range s.nodes {
+		if !s.nodes[i].leaving {
+			continue
+		}
+		for _, v := range list {
+			v.nodes[i] = place{}
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// decide adds the states that a request leads to when it is decided as the finding says.
+func (s succession) decide(e *event, f *finding, next []any) []any {
+	n := &s.nodes[e.server]
+	if f.result != view.Done {
+		if s.declines(e, f.result) {
+			if f.result == view.Already {
+				n.shard = e.shard
+			}
+			next = add(next, s)
+		}
+		return next
+	}
+	switch e.op {
+	case wire.OpInvite:
+		if !n.present {
+			*n = place{present: true}
+			next = add(next, s)
+		}
+	case wire.OpRemove:
+		if !n.present {
+			return next
+		}
+		took := n.copies
+		n.leaving = true
+		next = add(next, s)
+		*n = place{}
+		next = add(next, s)
+		if took {
+			s.copying = 0
+			next = add(next, s)
+		}
+	case wire.OpAddMember:
+		if n.present && !n.leaving && s.copying == 0 && n.shard == 0 && int(e.shard) <= s.count {
+			n.shard, n.seen = e.shard, true
+			next = add(next, s)
+		}
+	case wire.OpReshard:
+		if s.copying != 0 {
+			return next
+		}
+		s.copying = e.number
+		for i := range s.nodes {
+			m := &s.nodes[i]
+			m.copies = m.present && m.seen && !m.leaving
+		}
+		next = add(next, s)
+	}
+	return next
+}
+
+// declines tells whether a request can be declined in this state for a reason.
+func (s *succession) declines(e *event, result view.Result) bool {
+	n := &s.nodes[e.server]
+	switch result {
+	case view.Exists:
+		return n.present
+	case view.NotFound:
+		return !n.present && (e.op == wire.OpRemove || int(e.shard) <= s.count)
+	case view.LastMember:
+		return n.present && n.shard != 0
+	case view.Busy:
+		return s.copying != 0 && (e.op == wire.OpReshard || n.present)
+	case view.NoShard:
+		return int(e.shard) > s.count
+	case view.NotSeen:
+		return true // also said of a node that is down, by one that may not know of the latest changes
+	case view.Leaving:
+		return n.leaving
+	case view.Already:
+		return n.present && (n.shard == e.shard || n.shard == somewhere)
+	case view.Elsewhere:
+		return n.present && n.shard != 0 && n.shard != e.shard
+	case view.TooFew:
+		return s.copying == 0
+	default:
+		return false
+	}
+}
+
+// end adds the states that follow when what a request set off is over.
+func (s succession) end(e *event, f *finding, next []any) []any {
+	if e.op == wire.OpRemove {
+		if !s.nodes[e.server].leaving {
+			next = add(next, s)
+		}
+		return next
+	}
+	if s.copying != e.number { // given up before, with one of those who took part
+		if f.aborted || f.either {
+			next = add(next, s)
+		}
+		return next
+	}
+	s.copying = 0
+	if f.aborted || f.either {
+		given := s
+		for i := range given.nodes {
+			given.nodes[i].copies = false
+		}
+		next = add(next, given)
+	}
+	if f.aborted {
+		return next
+	}
+	s.count = e.count
+	for i := range s.nodes {
+		n := &s.nodes[i]
+		if n.shard = 0; n.copies {
+			n.shard = somewhere
+		}
+		n.copies = false
+	}
+	return add(next, s)
+}
+
+// join adds the states in which a life has become a member, or taken the place of one.
+func (s succession) join(e *event, next []any) []any {
+	n := &s.nodes[e.server]
+	if n.copies { // who takes part is another life now
+		given := s
+		given.copying = 0
+		next = add(next, given)
+	}
+	if !n.present {
+		*n = place{present: true}
+	}
+	n.seen = true
+	return add(next, s)
+}
+
+// agrees tells whether a state is what was found.
+func (s *succession) agrees(found *succession) bool {
+	for i := range s.nodes {
+		n, is := &s.nodes[i], &found.nodes[i]
+		if n.present != is.present || n.shard != is.shard && (n.shard != somewhere || is.shard == 0) {
+			return false
+		}
+	}
+	return s.count == found.count && s.copying == 0
+}
+
+// successions is the model for porcupine. budget stands for the steps that are left: below zero, the
+// answer means nothing.
+func successions(first succession, budget *int) porcupine.Model {
+	model := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{first} },
+		Step: func(state, input, output any) []any {
+			if *budget--; *budget < 0 {
+				return nil
+			}
+			e, f := input.(event), output.(finding)
+			return state.(succession).after(&e, &f)
+		},
+	}
+	return model.ToModel()
+}
+
+// founded is the state that the store begins with.
+func (r *run) founded() (first succession) {
+	first.count = r.scenario.Shards
+	sizes, more := r.scenario.founders()/r.scenario.Shards, r.scenario.founders()%r.scenario.Shards
+	server := 0
+	for id := 1; id <= r.scenario.Shards; id++ {
+		size := sizes
+		if id <= more {
+			size++
+		}
+		for range size {
+			first.nodes[server] = place{present: true, seen: true, shard: int8(id)}
+			server++
+		}
+	}
+	return first
+}
+
+// found is the state that the store has in the end.
+func (r *run) found() (s succession) {
+	c := r.ghost.newest
+	s.count = len(c.Shards)
+	for i := range c.Members {
+		s.nodes[r.serverAt(c.Members[i].Address)] = place{present: true, shard: int8(c.Members[i].Shard)}
+	}
+	return s
+}
+
+// events is the administration up to a moment. What is open then may happen at any time later, or not at all.
+func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
+	never := int64(r.scenario.End) + 2
+	put := func(e event, f finding, from, to netsim.Time) {
+		o := porcupine.Operation{ClientId: len(history), Input: e, Call: int64(from), Output: f, Return: int64(to)}
+		if to > until {
+			f.maybe = true
+			o.Output, o.Return = f, never
+		}
+		if from <= until {
+			history = append(history, o)
+		}
+	}
+	open := r.scenario.End + 1
+	for number := range r.plan {
+		plan, f := &r.plan[number], &r.fates[number]
+		if !plan.Op.Administers() || !f.asked {
+			continue
+		}
+		e := event{kind: decision, op: plan.Op, number: int32(number + 1), shard: int8(plan.Shard), count: plan.Count}
+		if f.about != "" {
+			e.server = int(r.serverAt(f.about))
+		}
+		over := e
+		over.kind = conclusion
+		switch {
+		case f.ending == pending, f.ending == expired, f.status == wire.StatusUnknown:
+			put(e, finding{result: view.Done, maybe: true}, f.invoked, open)
+			if plan.Op == wire.OpReshard { // a node that is leaving may be gone at any time anyway
+				put(over, finding{maybe: true, either: true}, f.invoked, open)
+			}
+		case f.status == wire.StatusDeclined:
+			put(e, finding{result: f.result}, f.invoked, f.returned)
+		case f.status == wire.StatusAnswered && f.result == view.Already:
+			put(e, finding{result: view.Already}, f.invoked, f.returned)
+		case f.status == wire.StatusAnswered, f.status == wire.StatusRolledBack:
+			put(e, finding{result: view.Done}, f.invoked, f.returned)
+			if plan.Op == wire.OpReshard || plan.Op == wire.OpRemove {
+				put(over, finding{aborted: f.status == wire.StatusRolledBack}, f.invoked, f.returned)
+			}
+		case f.status == wire.StatusUnfinished:
+			put(e, finding{result: view.Done}, f.invoked, f.returned)
+			if plan.Op == wire.OpReshard {
+				put(over, finding{maybe: true, either: true}, f.invoked, open)
+			}
+		default: // nothing happened
+		}
+	}
+	for i := range r.ghost.births {
+		b := &r.ghost.births[i]
+		if b.late && (b.joined != 0 || r.ghost.newest.HasEnded(b.life)) {
+			f, joined := finding{}, b.joined
+			if joined == 0 { // it may have been a member for a moment that nobody saw
+				f.maybe, joined = true, open
+			}
+			put(event{kind: joining, server: b.server}, f, b.at, joined)
+		}
+	}
+	if until >= open {
+		put(event{kind: standing, state: r.found()}, finding{}, r.scenario.End, r.scenario.End+1)
+	}
+	return history
+}
+
+// succeeds judges the administration up to a moment. The zero verdict means that the budget did not suffice.
+func (r *run) succeeds(until netsim.Time) Verdict {
+	budget := administrationBudget
+	ok := porcupine.CheckOperations(successions(r.founded(), &budget), r.events(until))
+	switch {
+	case budget < 0:
+		return Undecided
+	case ok:
+		return Holds
+	}
+	return Violated
+}
+
+// checkAdministration judges all of it; nil if it is linearizable.
+func (r *run) checkAdministration() *Failure {
+	switch r.succeeds(r.scenario.End + 1) {
+	case Holds:
+		return nil
+	case Undecided:
+		return &Failure{Kind: KindUndecided, Name: "administration", Explanation: fmt.Sprintf(
+			"the administration is undecided: its history takes more than %d steps; try another seed", administrationBudget)}
+	case Violated:
+	}
+	var order []int32
+	for number := range r.plan {
+		if f := &r.fates[number]; r.plan[number].Op.Administers() && f.asked && f.ending != pending {
+			order = append(order, int32(number))
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(r.fates[a].returned, r.fates[b].returned) })
+	first, _ := slices.BinarySearchFunc(order, Violated, func(number int32, _ Verdict) int {
+		if r.succeeds(r.fates[number].returned) == Violated {
+			return 0
+		}
+		return -1
+	})
+	var b strings.Builder
+	b.WriteString("the administration of the store is not linearizable: no order of the requests explains ")
+	if first == len(order) {
+		fmt.Fprintf(&b, "the members and shards in the end: %s", r.found().inWords(r.names))
+	} else {
+		fmt.Fprintf(&b, "the answer to the last of these:")
+	}
+	for i, number := range order {
+		if i <= first {
+			f := &r.fates[number]
+			fmt.Fprintf(&b, "\n    %s to %s   %s", seconds(f.invoked), seconds(f.returned), r.operationInWords(number))
+		}
+	}
+	failure := &Failure{Kind: KindLinearizability, Name: "administration", Explanation: b.String()}
+	if first < len(order) {
+		failure.read = order[first] + 1
+	}
+	return failure
+}
+
+// inWords lists the nodes with their shards.
+func (s succession) inWords(names []string) string {
+	text := fmt.Sprintf("%d shards", s.count)
+	for i := range s.nodes {
+		if n := &s.nodes[i]; n.present {
+			text += fmt.Sprintf(", %s in shard %s", names[i], shard.ID(n.shard))
+		}
+	}
+	return text
+}
