@@ -169,6 +169,7 @@ func (m *Machine) majority() (up bool, missing string) {
 			lost = append(lost, m.configuration.Members[i].Address)
 		}
 	}
+	slices.Sort(lost)
 	return len(voters) == 0 || 2*count > len(voters), strings.Join(lost, ", ")
 }
 
@@ -193,7 +194,31 @@ func (m *Machine) report() {
 		return
 	}
 	r.Have = have.Clone()
-	if m.propose(r) {
-		m.nextReport = m.mono + m.config.HeartbeatInterval/2
+	m.nextReport = m.mono + m.config.HeartbeatInterval/2
+	if !m.propose(r) {
+		m.askToPropose(r)
 	}
+}
+
+// askToPropose hands an entry to one of the members that are up, another one each time.
+func (m *Machine) askToPropose(entry view.Entry) {
+	members := m.configuration.Members
+	for range members {
+		m.proposer = (m.proposer + 1) % len(members)
+		if i := m.proposer; i != m.self && members[i].Life != 0 && m.detector.Up(i) {
+			m.probe(ProbeProposedByPeer)
+			m.send(i, m.latest(), &wire.Propose{Entry: view.AppendEntry(nil, entry)})
+			return
+		}
+	}
+}
+
+// receivePropose proposes an entry for a member.
+func (m *Machine) receivePropose(p *wire.Propose) {
+	r := codec.NewReader(p.Entry)
+	if view.ReadEntry(&r); r.Close() != nil {
+		m.probe(ProbeForeignMessage)
+		return
+	}
+	m.raft.Propose(p.Entry)
 }

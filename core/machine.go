@@ -67,6 +67,7 @@ type Machine struct {
 	awaited        bool          // the log waits for something from this life
 	nextReport     time.Duration // when it may be reported again
 	watched        stalled
+	proposer       int           // member that was asked last to propose something
 	nextUnseat     time.Duration // when the log may be told again who lost its vote
 	copied, toCopy uint64        // keys, by full copies since the last reshard began
 
@@ -323,6 +324,8 @@ func (m *Machine) dispatchMessage(from int, message *wire.Message) {
 		m.receiveReply(from, message.Epoch, body)
 	case *wire.Raft:
 		m.receiveRaft(message.From, body)
+	case *wire.Propose:
+		m.receivePropose(body)
 	}
 }
 

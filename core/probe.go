@@ -52,6 +52,7 @@ const (
 	ProbeStartedOver           Probe = "view.started_over"
 	ProbeNoMajority            Probe = "administration.no_majority"
 	ProbeAdministrationUnknown Probe = "administration.outcome_unknown"
+	ProbeProposedByPeer        Probe = "log.proposed_by_peer"
 	ProbeReshardGivenUp        Probe = "reshard.given_up"
 	ProbeTokenNewerAtOwner     Probe = "token.newer_epoch_at_old_owner"
 	ProbeUnawareOwner          Probe = "write.after_switch_by_unaware_owner"
@@ -76,7 +77,7 @@ func Probes() []Probe {
 		ProbeRollback,
 		ProbeTokenNewer, ProbeForwardMoved, ProbeSlotsDropped, ProbeStreamEnded, ProbeStartedEmpty,
 		ProbeConfigurationHanded, ProbeJoined, ProbeExcluded, ProbeStartedOver, ProbeNoMajority,
-		ProbeAdministrationUnknown, ProbeReshardGivenUp, ProbeTokenNewerAtOwner, ProbeUnawareOwner,
+		ProbeAdministrationUnknown, ProbeProposedByPeer, ProbeReshardGivenUp, ProbeTokenNewerAtOwner, ProbeUnawareOwner,
 		ProbeEndedLife, ProbeHeldDropped, ProbeCopyVoided, ProbeFinalRaised, ProbeAmnesiacVoter,
 	}
 }

@@ -128,3 +128,15 @@ func (*Raft) kind() kind { return kindRaft }
 func (b *Raft) append(buf []byte) []byte { return codec.AppendBytes(buf, b.Payload) }
 
 func (b *Raft) read(r *codec.Reader) { b.Payload = bytes.Clone(r.Bytes()) }
+
+// Propose asks a member to propose an entry of the configuration log: for one that does not know who
+// leads the log, as it is no part of it yet or any more.
+type Propose struct {
+	Entry []byte // as view.AppendEntry writes it
+}
+
+func (*Propose) kind() kind { return kindPropose }
+
+func (b *Propose) append(buf []byte) []byte { return codec.AppendBytes(buf, b.Entry) }
+
+func (b *Propose) read(r *codec.Reader) { b.Entry = bytes.Clone(r.Bytes()) }

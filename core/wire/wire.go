@@ -53,6 +53,7 @@ const (
 	kindEnter
 	kindConfiguration
 	kindRaft
+	kindPropose
 )
 
 func newBody(k kind) Body {
@@ -81,6 +82,8 @@ func newBody(k kind) Body {
 		return new(Configuration)
 	case kindRaft:
 		return new(Raft)
+	case kindPropose:
+		return new(Propose)
 	default:
 		return nil
 	}

@@ -117,6 +117,7 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body { return &wire.Enter{Address: "c:1", Instead: view.LifeID(number(t))} },
 		func(t *rapid.T) wire.Body { return &wire.Configuration{Encoded: drawBytes(t)} },
 		func(t *rapid.T) wire.Body { return &wire.Raft{Payload: drawBytes(t)} },
+		func(t *rapid.T) wire.Body { return &wire.Propose{Entry: drawBytes(t)} },
 	}
 }
 
