@@ -48,14 +48,14 @@ func (w *Administration) draw(seed netsim.Seed, client, number, count, servers i
 	}
 	o.At = w.From + length*netsim.Time(number) + start.Between(0, length)
 	o.Timeout = w.MinTimeout + s.Between(0, w.MaxTimeout-w.MinTimeout)
-	o.Member = int(s.Below(uint64(servers)))
+	member := int(s.Below(uint64(servers)))
 	switch kind := s.Below(8); {
 	case kind < 2:
-		o.Op = wire.OpInvite
+		o.Op, o.Member = wire.OpInvite, member
 	case kind < 4:
-		o.Op = wire.OpRemove
+		o.Op, o.Member = wire.OpRemove, member
 	case kind < 6:
-		o.Op = wire.OpAddMember
+		o.Op, o.Member = wire.OpAddMember, member
 		o.Shard = shard.ID(1 + s.Below(uint64(w.MostShards)))
 	default:
 		o.Op = wire.OpReshard
@@ -142,8 +142,8 @@ func (r *run) removable(server int) bool {
 // dead tells whether a node never comes back.
 func (r *run) dead(server int) bool { return r.world.Killed().Has(netsim.NodeID(server)) }
 
-// Node returns the server that an operation is for: the planned one, but after the world has healed the
-// next one that belongs to the store.
+// target is the server that an operation is for: the planned one, but after the world has healed the next
+// one that belongs to the store.
 func (r *run) target(number int32) int {
 	node := r.plan[number].Node
 	if number < r.repairs || r.ghost.newest == nil {

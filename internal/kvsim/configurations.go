@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
@@ -134,11 +136,54 @@ func (r *run) adopts(s *server, c *view.Configuration, outbox *netsim.Outbox[Pac
 	if len(c.Ended) != len(before.Ended) {
 		r.noteDestroyed()
 	}
+	r.observe(before, c)
 	r.meet(before, c, outbox)
 	r.judge(atChange, observation{server: s, before: before})
 	for i := range r.removing {
 		r.removing[i] = r.removing[i] && c.MemberAt(r.names[i]) >= 0
 	}
+}
+
+// observe notes which changes have happened that requests may have asked for.
+func (r *run) observe(before, now *view.Configuration) {
+	note := func(op core.Op, server int) {
+		r.ghost.observed = append(r.ghost.observed, observed{op, server, r.world.Now()})
+	}
+	for i := range now.Members {
+		m := &now.Members[i]
+		was := before.MemberAt(m.Address)
+		if was < 0 {
+			note(wire.OpInvite, int(r.serverAt(m.Address)))
+		} else if m.Leaving && !before.Members[was].Leaving {
+			note(wire.OpRemove, int(r.serverAt(m.Address)))
+		}
+	}
+	for i := range before.Members {
+		if now.MemberAt(before.Members[i].Address) < 0 {
+			note(wire.OpRemove, int(r.serverAt(before.Members[i].Address)))
+		}
+	}
+	for i := range now.Assignments {
+		if a := &now.Assignments[i]; a.Replica >= before.NextReplica {
+			note(wire.OpAddMember, r.ghost.serverOf(a.Life))
+		}
+	}
+	if now.Reshard.Started != before.Reshard.Started {
+		note(wire.OpReshard, r.ghost.serverOf(now.Reshard.By))
+	}
+}
+
+// happened tells whether a change was seen that a request whose outcome the client does not know may have
+// brought about.
+func (r *run) happened(number int32) bool {
+	plan, f := &r.plan[number], &r.fates[number]
+	about := int(f.asks)
+	if plan.Op != wire.OpReshard {
+		about = int(r.serverAt(f.about))
+	}
+	return slices.ContainsFunc(r.ghost.observed, func(o observed) bool {
+		return o.op == plan.Op && o.server == about && o.at >= f.invoked
+	})
 }
 
 // meet tells the world which situations a new configuration is.

@@ -48,6 +48,7 @@ type ghost struct {
 	shown  []causal.Coverage
 	// shown[server] is what the present life of the server claimed in messages that somebody
 	// received: a crash must not take it back.
+	left    []departure    // by server: slots that it was not in charge of all the time
 	answers [][]causal.Dot // by server: versions of its own that its present life answered with
 	dotOf   []causal.Dot   // by operation: the write it became, zero for none
 
@@ -57,12 +58,26 @@ type ghost struct {
 	replicas  []replica           // by replica id: every one that ever was assigned
 	newest    *view.Configuration // of all that any server has put in force
 	versions  []version           // of all that any server has put in force, by index
-	lowered   bool                // the newest one takes back what was said of the writes of a dead replica
+	observed  []observed
+	lowered   bool // the newest one takes back what was said of the writes of a dead replica
 	founded   bool
 	founder   int  // the server that was formed first
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
 	cluster   token.ClusterID
 	tokens    token.Codec
+}
+
+// departure says until when what a server says of some slots means nothing for later.
+type departure struct {
+	slots shard.Set
+	epoch uint64
+}
+
+// observed is a change that requests ask for, seen in the configurations.
+type observed struct {
+	op     core.Op
+	server int // that it is about; the one that was asked, for a reshard
+	at     netsim.Time
 }
 
 // birth says where a life began.
@@ -94,7 +109,7 @@ func (g *ghost) reset(servers, keys, operations int) {
 		g.byKey[i] = g.byKey[i][:0]
 	}
 	g.shown = resize(g.shown, servers)
-	g.answers = resize(g.answers, servers)
+	g.answers, g.left = resize(g.answers, servers), resize(g.left, servers)
 	g.lifeShown = resize(g.lifeShown, servers)
 	for i := range g.shown {
 		g.unsee(i)
@@ -104,13 +119,14 @@ func (g *ghost) reset(servers, keys, operations int) {
 	g.lives = resize(g.lives, servers)
 	clear(g.lives)
 	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
-	g.versions, g.lowered = g.versions[:0], false
+	g.versions, g.observed, g.lowered = g.versions[:0], g.observed[:0], false
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
 // unsee forgets what a server has shown: it begins a new life.
 func (g *ghost) unsee(server int) {
 	g.shown[server], g.answers[server], g.lifeShown[server] = g.shown[server][:0], g.answers[server][:0], false
+	g.left[server] = departure{}
 }
 
 // resize returns s with length n, old elements and their memory kept.
@@ -262,9 +278,15 @@ func (g *ghost) latest(key int, covered causal.Vector) *write {
 	return best
 }
 
-// see notes what a server showed to somebody: all that a coverage of its own covers.
-func (g *ghost) see(server int, claim causal.Coverage) {
+// see notes what a server showed to somebody at an epoch: all that a coverage of its own covers.
+func (g *ghost) see(server int, epoch uint64, claim causal.Coverage) {
 	slots := claim.Slots()
+	if left := &g.left[server]; epoch < left.epoch {
+		if slots = slots.Minus(&left.slots); slots.IsEmpty() {
+			return
+		}
+		claim = claim.Within(&slots)
+	}
 	g.shown[server] = g.shown[server].Hold(&slots).RaiseAll(claim)
 }
 
@@ -304,7 +326,7 @@ func (g *ghost) overhear(from int, m *wire.Message) {
 	switch b := m.Body.(type) {
 	case *wire.Heartbeat:
 		if present {
-			g.see(from, b.Have)
+			g.see(from, m.Epoch, b.Have)
 		}
 		g.seeCoverage(b.Have)
 	case *wire.Batch:
@@ -316,7 +338,7 @@ func (g *ghost) overhear(from int, m *wire.Message) {
 		g.seeContext(b.Have)
 	case *wire.State:
 		if present {
-			g.see(from, b.To)
+			g.see(from, m.Epoch, b.To)
 		}
 		g.seeCoverage(b.To)
 		for i := range b.Versions {

@@ -26,8 +26,9 @@ type ask struct {
 type answer struct {
 	response core.Response
 	// own: the answer shows what the answering node itself holds, in this life.
-	own  bool
-	life view.LifeID
+	own   bool
+	life  view.LifeID
+	epoch uint64
 }
 
 // encodePacket appends the content of a packet for the world's digest.

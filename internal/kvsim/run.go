@@ -265,7 +265,8 @@ func (r *run) answered(server int, number int32, a *answer) {
 	}
 	r.ghost.witnessed = true // a success needs a founding
 	r.ghost.seeContext(f.got.Vector)
-	if a.own && a.life == r.ghost.lives[server] && response.Dot.Replica != 0 {
+	if left := &r.ghost.left[server]; a.own && a.life == r.ghost.lives[server] && response.Dot.Replica != 0 &&
+		(a.epoch >= left.epoch || !left.slots.Has(shard.SlotOf(r.plan[number].Key))) {
 		r.ghost.answers[server] = append(r.ghost.answers[server], response.Dot)
 	}
 	if r.isAudit(number) {

@@ -3,6 +3,7 @@ package kvsim
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
@@ -200,7 +201,10 @@ func (s *server) reply(response *core.Response, outbox *netsim.Outbox[Packet]) {
 	}
 	f := &r.fates[number]
 	f.replies++
-	kept := &answer{response: *response, own: !f.forwarded && !f.proxied, life: s.machine.Life()}
+	kept := &answer{response: *response, own: !f.forwarded && !f.proxied, life: s.life}
+	if s.adopted != nil {
+		kept.epoch = s.adopted.Epoch
+	}
 	kept.response.Token = r.arena.keep(response.Token)
 	outbox.Send(r.clientNode(r.plan[number].Client), Packet{answer: kept}, netsim.Position(response.After))
 }
@@ -224,6 +228,12 @@ func (s *server) leaveSlots() {
 	}
 	shown := &s.run.ghost.shown[s.index]
 	s.have, s.synced, *shown = s.have.Drop(&left), s.synced.Drop(&left), shown.Drop(&left)
+	g := &s.run.ghost
+	g.left[s.index] = departure{slots: left.Union(&g.left[s.index].slots), epoch: s.adopted.Epoch}
+	g.answers[s.index] = slices.DeleteFunc(g.answers[s.index], func(dot causal.Dot) bool {
+		w := g.lookup(dot)
+		return w == nil || left.Has(w.slot)
+	})
 }
 
 // noteSynced notes that all of the state of the machine is on the disk.

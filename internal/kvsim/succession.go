@@ -329,6 +329,9 @@ func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
 		over.kind = conclusion
 		switch {
 		case f.ending == pending, f.ending == expired, f.status == wire.StatusUnknown:
+			if !r.happened(int32(number)) {
+				continue // it explains nothing, and costs much
+			}
 			put(e, finding{result: view.Done, maybe: true}, f.invoked, open)
 			if plan.Op == wire.OpReshard { // a node that is leaving may be gone at any time anyway
 				put(over, finding{maybe: true, either: true}, f.invoked, open)
