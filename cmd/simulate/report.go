@@ -146,6 +146,14 @@ func describeStats(b *strings.Builder, s *kvsim.Stats) {
 	fmt.Fprintf(b, "  operations   %s   at once %s   waited %s   proxied %s   refused %s   unknown %s   unanswered %s   (forwarded %s)\n",
 		grouped(s.Operations), share(s.AtOnce), share(s.Waited), share(s.Proxied), share(s.Refused),
 		share(s.Unknown), share(s.Unanswered), share(s.Forwarded))
+	if s.Admin > 0 {
+		share := func(n uint64) string { return percent(n, s.Admin) }
+		fmt.Fprintf(b, "  requests     %s of those who run the store   done %s   declined %s   refused %s   unknown or unfinished %s   (%s withheld)\n",
+			grouped(s.Admin), share(s.AdminDone), share(s.AdminDeclined), share(s.AdminRefused), share(s.AdminUnknown), grouped(s.AdminWithheld))
+	}
+	if s.Lost > 0 {
+		fmt.Fprintf(b, "  writes       %s   %s lost with every copy: of those nothing is asked any more\n", grouped(s.Writes), grouped(s.Lost))
+	}
 	fmt.Fprintf(b, "  faults       %s   %s of the operations overlapped one   (%s touched nothing)\n",
 		grouped(s.Faults), share(s.Overlapping), grouped(s.Idle))
 }

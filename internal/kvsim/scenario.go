@@ -181,7 +181,9 @@ func Membership() Scenario {
 	}
 	s.Faults = netsim.Swarm{Count: 12, Situations: situations(), Triggered: netsim.Ratio{Num: 1, Den: 2}}
 	s.Lags.Count = 2
-	s.Losses = Losses{Wipes: 2, Share: netsim.Ratio{Num: 1, Den: 2}, Kills: netsim.Ratio{Num: 1, Den: 2}}
+	s.Losses = Losses{
+		Wipes: 2, Share: netsim.Ratio{Num: 3, Den: 5}, Kills: netsim.Ratio{Num: 1, Den: 2}, Alone: netsim.Ratio{Num: 2, Den: 3},
+	}
 	s.Phases = Phases{ChaosEnd: 60 * netsim.Second, Settled: 105 * netsim.Second, End: 120 * netsim.Second}
 	s.MaxEvents = 150_000
 	s.Promises = promisesOfMembership()

@@ -1,6 +1,10 @@
 package kvsim
 
-import "github.com/sequitur-kv/sequitur/netsim"
+import (
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/wire"
+	"github.com/sequitur-kv/sequitur/netsim"
+)
 
 // Stats counts what happened to operations and faults. AtOnce to Unanswered add up to Operations.
 type Stats struct {
@@ -14,6 +18,17 @@ type Stats struct {
 
 	Forwarded   uint64 // sent on to an owner, whatever came of it
 	Overlapping uint64 // under way while a fault that touched something was in effect
+
+	// Administrative requests. AdminDone to AdminUnknown add up to Admin.
+	Admin         uint64 // asked
+	AdminDone     uint64 // answered: it took effect, or was so already
+	AdminDeclined uint64 // decided: no
+	AdminRefused  uint64 // not decided: nothing happened
+	AdminUnknown  uint64 // it may have taken effect, or goes on, or was rolled back
+	AdminWithheld uint64 // not asked: it would have put at risk what the scenario takes for granted
+
+	Writes uint64 // made
+	Lost   uint64 // of them, those of which the world destroyed every copy
 
 	Faults  uint64 // that touched something
 	Idle    uint64 // faults that touched nothing: they count for nothing
@@ -32,6 +47,14 @@ func (s *Stats) Add(o Stats) {
 	s.Unanswered += o.Unanswered
 	s.Forwarded += o.Forwarded
 	s.Overlapping += o.Overlapping
+	s.Admin += o.Admin
+	s.AdminDone += o.AdminDone
+	s.AdminDeclined += o.AdminDeclined
+	s.AdminRefused += o.AdminRefused
+	s.AdminUnknown += o.AdminUnknown
+	s.AdminWithheld += o.AdminWithheld
+	s.Writes += o.Writes
+	s.Lost += o.Lost
 	s.Faults += o.Faults
 	s.Idle += o.Idle
 	s.Tokens += o.Tokens
@@ -75,8 +98,39 @@ func (r *run) stats(faults []netsim.FaultReport) Stats {
 			s.Overlapping++
 		}
 	}
+	for number := range r.fates[:r.audits] {
+		if r.plan[number].Op.Administers() {
+			s.countAdministration(&r.fates[number])
+		}
+	}
+	for id := range r.ghost.writes {
+		for i := range r.ghost.writes[id] {
+			s.Writes++
+			if r.ghost.lost(causal.Dot{Replica: causal.ReplicaID(id), Seq: uint64(i + 1)}) {
+				s.Lost++
+			}
+		}
+	}
 	s.Tokens, s.Session = uint64(len(r.collected)), uint64(len(r.sessions))
 	return s
+}
+
+func (s *Stats) countAdministration(f *fate) {
+	if f.asked {
+		s.Admin++
+	}
+	switch {
+	case !f.asked:
+		s.AdminWithheld++
+	case f.ending == succeeded:
+		s.AdminDone++
+	case f.status == wire.StatusDeclined:
+		s.AdminDeclined++
+	case f.ending == refused && f.status != wire.StatusRolledBack:
+		s.AdminRefused++
+	default:
+		s.AdminUnknown++
+	}
 }
 
 // overlaps tells whether an operation was under way while a fault was in effect that touched something.

@@ -251,7 +251,7 @@ func (s succession) join(e *event, next []any) []any {
 func (s *succession) agrees(found *succession) bool {
 	for i := range s.nodes {
 		n, is := &s.nodes[i], &found.nodes[i]
-		if n.present != is.present || n.shard != is.shard && (n.shard != somewhere || is.shard == 0) {
+		if n.present != is.present || n.leaving || n.shard != is.shard && (n.shard != somewhere || is.shard == 0) {
 			return false
 		}
 	}
