@@ -40,6 +40,7 @@ func actions() []action {
 		{"isolate", 1, (*world).isolate},
 		{"mend", 2, (*world).mend},
 		{"wipe", 6, (*world).wipe},
+		{"tell", 6, (*world).tell},
 		{"join", 1, (*world).join},
 		{"leave", 4, (*world).leave},
 		{"compact", 2, (*world).compactOne},
@@ -167,24 +168,67 @@ func (w *world) mend() bool {
 	return true
 }
 
-// wipe takes the memory of a member, and another life begins in its place: one at a time, and only
-// while a majority still remembers everything.
+// wipe takes the memory of members, and other lives begin in their places: of less than a majority of the
+// voters at a time, or exactly half of them, and only while all others remember everything.
 func (w *world) wipe() bool {
 	leader, ok := w.settled()
 	if !ok {
 		return false
 	}
-	s := w.slots[w.dice.roll(len(w.slots), "slot")]
 	voters := leader.log.Status().Voters
-	if !slices.Contains(w.known.members, s.life) || len(voters) < 3 && slices.Contains(voters, s.life) {
+	count := 1 + w.dice.roll(max(1, len(voters)/2), "count")
+	begin := w.dice.roll(len(w.slots), "slot")
+	var victims []*slot
+	var lost []consensus.ID
+	for i := range w.slots {
+		if s := w.slots[(begin+i)%len(w.slots)]; len(victims) < count && slices.Contains(w.known.members, s.life) {
+			victims = append(victims, s)
+			if slices.Contains(voters, s.life) {
+				lost = append(lost, s.life)
+			}
+		}
+	}
+	if len(lost) == len(voters) || 2*len(lost) == len(voters) && !w.recoverable(voters, lost) {
 		return false
 	}
-	w.counts["wipe"]++
+	w.counts["wipe"] += len(victims)
+	if 2*len(lost) == len(voters) {
+		w.counts["half"]++
+	}
+	for _, s := range victims {
+		w.amnesia(s)
+	}
+	return true
+}
+
+// recoverable tells whether all voters but some know, durably, that the last change of voters is over.
+func (w *world) recoverable(voters, but []consensus.ID) bool {
+	for _, s := range w.slots {
+		d := &s.durable
+		if slices.Contains(voters, s.life) && !slices.Contains(but, s.life) && (!d.Settled || !slices.Equal(d.Voters, voters)) {
+			return false
+		}
+	}
+	return true
+}
+
+// amnesia begins another life in the place of a member.
+func (w *world) amnesia(s *slot) {
 	w.lives++
 	w.wishes = append(w.wishes, fmt.Sprintf("replace %d by %d", s.life, w.lives))
+	w.dead = append(w.dead, s.life)
 	s.life, s.founders, s.disk, s.log, s.boots = w.lives, nil, map[string][]byte{}, nil, 0
 	s.durable = consensus.Status{}
 	w.boot(s)
+}
+
+// tell lets a node know of a death.
+func (w *world) tell() bool {
+	s := w.running()
+	if s == nil || len(w.dead) == 0 {
+		return false
+	}
+	w.bury(s, w.dead[max(0, len(w.dead)-1-w.dice.roll(4, "death"))])
 	return true
 }
 
@@ -263,6 +307,43 @@ func runSeed(t failer, seed uint64, length int) *world {
 	}
 	w.heal()
 	return w
+}
+
+// runHalves lets half of the voters forget everything, several times over, amid other faults.
+func runHalves(t failer, d dice) *world {
+	w := newCluster(t, 2+2*d.roll(3, "pairs"), 4+d.roll(12, "compact after"))
+	w.dice = d
+	var deck []action
+	for _, a := range actions() {
+		if a.name != "wipe" && a.name != "join" && a.name != "leave" {
+			deck = append(deck, a)
+		}
+	}
+	disturb := func() {
+		for range d.roll(60, "length") {
+			deck[d.roll(len(deck), "action")].do(w)
+		}
+	}
+	for range 1 + d.roll(3, "rounds") {
+		disturb()
+		w.heal()
+		for before := w.counts["half"]; w.counts["half"] == before; w.flow(heartbeat) {
+			if w.wipe(); w.counts["half"] == before {
+				w.heal()
+			}
+		}
+		disturb()
+		w.heal()
+	}
+	return w
+}
+
+// TestHalves demands that a cluster comes back by itself when half of its voters forget.
+func TestHalves(t *testing.T) {
+	for seed := *from; seed < *from+4**seeds; seed++ {
+		runHalves(seedT{t, seed}, seeded{rand.New(rand.NewPCG(seed, 1))})
+	}
+	rapid.Check(t, func(t *rapid.T) { runHalves(t, drawn{t}) })
 }
 
 var (

@@ -1,30 +1,3 @@
-// Package consensus is a replicated log: the Raft of go.etcd.io/raft/v3 as a part of a deterministic
-// state machine. Messages, proposals and readings of a monotonic clock go in; messages, records and
-// committed entries come out; it does no IO and has no randomness but the generator that it is given.
-//
-// # Durability
-//
-// Raft lets a node send some messages before it has written its log, and wants others held back.
-// Here all of them wait: whoever runs a Log must not let anything that a call produced leave the node
-// before the records of that call, and of all calls before it, are durable. A Log counts its records
-// as written at once, and so a leader counts an entry towards the majority that its own disk lacks
-// still. That is safe, because whatever reveals the commitment (messages, answers, a commit index on
-// record) comes from the same call or a later one and so waits for the entry itself to be durable
-// here. Should this node crash before that, the entry may be lost, and nobody ever learned that it
-// was committed.
-//
-// # What was made pure
-//
-// The library draws election timeouts from crypto/rand and counts them in ticks. Its ticks never
-// reach that timeout here: a Log has its own timers, starts elections itself, and checks its quorum
-// itself, so that a leader cut off from the majority steps down. Nor are leadership transfer, joint
-// consensus and read indexes used. Messages and records have an encoding of their own, canonical,
-// which protocol buffers do not promise to be.
-//
-// # Identity
-//
-// The ID of a node is that of a life: a node that lost its memory takes part under a new one, as a
-// learner at first, and never votes twice in a term.
 package consensus
 
 import (
@@ -73,7 +46,7 @@ var ErrRecords = errors.New("consensus: invalid records")
 type Config struct {
 	Self ID // neither 0 nor one of the two greatest uint64
 	// Founders are the members that the log begins with, in ascending order: the first MaxVoters are
-	// voters, the others learners. A node that is not among them joins later: it waits, without a
+	// voters, the others learners; the very first stands for election at once. A node that is not among them joins later: it waits, without a
 	// vote, until a leader sends it the state. Ignored when there are records.
 	Founders []ID
 	// Genesis is the state of the application that the log begins with: its snapshot at index 1.
@@ -163,6 +136,12 @@ type Status struct {
 	Applied  uint64 // index up to which entries were handed out: all those known to be committed
 	Last     uint64 // index and term of the last entry, committed or not
 	LastTerm uint64
+	// Settled says that the last change of voters is over: nobody can decide anything by the voters
+	// before it any more. Until then the log does not recover from the loss of half of the voters.
+	Settled bool
+	// Lost says that so many voters lost their memory that there will never be a majority again, unless
+	// others know more than this node.
+	Lost bool
 }
 
 // Log is one member's part of the replicated log. Make one with New.
@@ -170,17 +149,22 @@ type Log struct {
 	config  Config
 	node    *raft.RawNode
 	storage storage
-	dirty   bool   // something happened since the last Ready
-	booted  Output // what New found to do
+	dirty   bool     // something happened since the last Ready
+	booted  Output   // what New found to do
+	news    []Record // of deaths
 
 	status  Status
 	vote    ID
+	role    raft.StateType
+	granted []ID // as candidate, of whatever kind: who voted for it
 	leading bool
 	backlog uint64 // about the size of the applied entries that the snapshot does not cover
 
 	timers
-	heard     map[ID]time.Duration // as leader: when a peer last spoke
-	confFloor uint64               // as leader: a change of members may be pending until this index is applied
+	heard       map[ID]time.Duration // as leader: when a peer last spoke
+	confFloor   uint64               // as leader: a change of members may be pending until this index is applied
+	settling    bool                 // as leader: the entry is in the log that settles the last change of voters
+	appliedTerm uint64               // term of the entry at status.Applied
 }
 
 // New makes the Log of a node that starts, from the records that are durable, in any order; none for
@@ -213,7 +197,7 @@ func New(config Config, records []Record) (*Log, error) {
 	}
 	l.node = node
 	l.booted.Installed = l.storage.snapshot.Snapshot
-	l.setMembers(l.storage.snapshot.members)
+	l.adoptSnapshot()
 	l.observe()
 	l.drain(&l.booted)
 	l.dirty = true // hand out what was found
@@ -224,11 +208,17 @@ func New(config Config, records []Record) (*Log, error) {
 // surely not. A proposal is lost or repeated as easily as a message: propose it again until it is
 // committed, and apply it once. The log keeps data, which must not be empty.
 func (l *Log) Propose(data []byte) bool {
-	if len(data) == 0 || l.node.Propose(data) != nil {
+	if len(data) == 0 || l.unsteady() || l.node.Propose(data) != nil {
 		return false
 	}
 	l.dirty = true
 	return true
+}
+
+// unsteady tells whether this leader's log may hold a change of voters that is not committed. Nothing is
+// appended until it is: what follows would be decided by the voters before the change.
+func (l *Log) unsteady() bool {
+	return l.leading && (l.confFloor == unknownFloor || !slices.Equal(l.nextVoters(), l.status.Voters))
 }
 
 // Result says what became of a message.
@@ -258,6 +248,7 @@ func (l *Log) Step(from ID, payload []byte) Result {
 	if result := l.judge(m); result != Stepped {
 		return result
 	}
+	l.note(m)
 	term, vote := l.status.Term, l.vote
 	l.dirty = true
 	if l.node.Step(m) != nil {
@@ -276,9 +267,12 @@ func (l *Log) Step(from ID, payload []byte) Result {
 
 // judge finds the messages that raft must not see.
 func (l *Log) judge(m *pb.Message) Result {
+	if l.buried(ID(m.GetFrom())) {
+		return Ignored
+	}
 	switch m.GetType() {
 	case pb.MsgProp: // one hop is enough: who was taken for the leader is none
-		if !l.leading {
+		if !l.leading || l.unsteady() {
 			return Ignored
 		}
 	case pb.MsgPreVote: // whoever hears from a leader wants no other (Raft thesis, 6.2)
@@ -313,12 +307,16 @@ func (l *Log) ready(out *Output) {
 		out.Installed, out.Committed = b.Installed, append(out.Committed, b.Committed...)
 		l.booted = Output{}
 	}
+	out.Records = append(out.Records, l.news...)
+	l.news = nil
 	l.drain(out)
 }
 
 // drain takes all work from the library and tells it at once that it is done: see the package
 // comment for why that is safe.
 func (l *Log) drain(out *Output) {
+	l.standIn()
+	l.settle()
 	for l.node.HasReady() {
 		work := l.node.Ready()
 		if !raft.IsEmptySnap(work.Snapshot) {
@@ -326,7 +324,8 @@ func (l *Log) drain(out *Output) {
 			clear(out.Committed)
 			out.Installed, out.Committed = l.storage.snapshot.Snapshot, out.Committed[:0]
 			l.backlog = 0
-			l.setMembers(l.storage.snapshot.members)
+			l.adoptSnapshot()
+			out.Records = l.storage.exhume(l.member, out.Records)
 		}
 		if len(work.Entries) > 0 {
 			out.Records = l.storage.append(work.Entries, out.Records)
@@ -334,7 +333,11 @@ func (l *Log) drain(out *Output) {
 		if !raft.IsEmptyHardState(work.HardState) {
 			out.Records = l.storage.setHard(work.HardState, out.Records)
 		}
+		l.canvass(work.Messages, out)
 		for _, m := range work.Messages {
+			if l.buried(ID(m.GetTo())) {
+				continue
+			}
 			out.Messages = append(out.Messages, Message{To: ID(m.GetTo()), Payload: appendMessage(nil, m)})
 		}
 		for _, e := range work.CommittedEntries {
@@ -342,10 +345,10 @@ func (l *Log) drain(out *Output) {
 		}
 		l.node.Advance(work)
 		l.observe()
+		l.standIn()
+		l.settle()
 	}
-	if l.leading && l.confFloor == unknownFloor {
-		l.confFloor = l.storage.last()
-	}
+	l.judgeLoss()
 	l.status.Last, l.status.LastTerm = l.storage.last(), l.storage.lastTerm()
 	out.Compact = out.Compact || l.storage.wanted || l.overgrown()
 }
@@ -353,6 +356,9 @@ func (l *Log) drain(out *Output) {
 // apply hands out a committed entry, or obeys it.
 func (l *Log) apply(e *pb.Entry, out *Output) {
 	l.status.Applied = e.GetIndex()
+	// The first entry of a term may be older than what its leader knows of the members; none after it is.
+	l.status.Settled = l.status.Settled || e.GetTerm() == l.appliedTerm
+	l.appliedTerm = e.GetTerm()
 	l.backlog += entryBytes(e)
 	if e.GetType() == pb.EntryNormal {
 		if len(e.GetData()) > 0 { // a new leader's first entry is empty
@@ -361,8 +367,15 @@ func (l *Log) apply(e *pb.Entry, out *Output) {
 		return
 	}
 	if change, ok := readChange(e.GetData()); ok {
+		before := l.status.Voters
 		l.setMembers(membersOf(l.node.ApplyConfChange(change)))
 		l.storage.changed = e.GetIndex()
+		if !slices.Equal(before, l.status.Voters) {
+			l.status.Settled, l.settling = false, false
+		}
+		if change.GetType() == pb.ConfChangeRemoveNode {
+			out.Records = l.storage.exhume(func(id ID) bool { return id != ID(change.GetNodeId()) }, out.Records)
+		}
 	}
 }
 
@@ -383,7 +396,9 @@ func (l *Log) Compact(state []byte, out *Output) {
 	if len(l.status.Voters) == 0 || l.status.Applied == l.storage.snapshot.Index {
 		return
 	}
-	members := members{voters: l.status.Voters, learners: l.status.Learners}
-	out.Records = l.storage.compact(l.status.Applied, members, state, uint64(l.config.CompactAfter/4), out.Records)
+	out.Records = l.storage.compact(stored{
+		Snapshot: Snapshot{Index: l.status.Applied, Data: state},
+		members:  members{voters: l.status.Voters, learners: l.status.Learners}, settled: l.status.Settled,
+	}, uint64(l.config.CompactAfter/4), out.Records)
 	out.Compact, l.backlog = false, 0
 }

@@ -123,6 +123,49 @@ func TestAloneAtOnce(t *testing.T) {
 	}
 }
 
+// TestFirstFounderLeadsAtOnce: nobody waits for an election timeout where a cluster begins, and the first
+// founder tries again until enough of the others have begun too.
+func TestFirstFounderLeadsAtOnce(t *testing.T) {
+	w := newCluster(t, 3, 100)
+	first := w.slots[0]
+	w.flow(heartbeat)
+	if !first.log.Leading() {
+		t.Errorf("after one interval: %+v", first.log.Status())
+	}
+	w = newCluster(t, 3, 100)
+	first = w.slots[0]
+	late := w.others(first)
+	for _, s := range late {
+		w.stop(s)
+	}
+	w.flow(election / 2)
+	for _, s := range late {
+		w.boot(s)
+	}
+	w.flow(2 * heartbeat)
+	if term := first.log.Status().Term; !first.log.Leading() || term != 2 {
+		t.Errorf("two intervals after the others began it is in term %d, leading: %v", term, first.log.Leading())
+	}
+	// Later it is one like the others.
+	w.stop(first)
+	w.leader()
+	w.boot(first)
+	w.act(first, func() {})
+	if due := first.log.Due() - w.now; due < election {
+		t.Errorf("when it returns it stands after %v", due)
+	}
+}
+
+// TestFirstFounderIsDown: the others do not wait for it for ever.
+func TestFirstFounderIsDown(t *testing.T) {
+	w := newCluster(t, 3, 100)
+	w.stop(w.slots[0])
+	leader := w.leader()
+	if w.now < election || w.now > 4*election {
+		t.Errorf("node %d leads after %v", leader.life, w.now)
+	}
+}
+
 // TestDeafLeader: a leader that others hear, but that hears nobody, makes room for one that does.
 func TestDeafLeader(t *testing.T) {
 	w := newCluster(t, 3, 100)
@@ -357,7 +400,6 @@ func TestOneHop(t *testing.T) {
 // TestBounds: neither the records nor what a leader takes without a majority grow without end.
 func TestBounds(t *testing.T) {
 	w := newCluster(t, 2, 8)
-	leader := w.leader()
 	for i := range 300 {
 		w.must(fmt.Sprintf("op %d", i))
 	}
@@ -369,7 +411,7 @@ func TestBounds(t *testing.T) {
 		w.stop(s)
 		w.boot(s)
 	}
-	leader = w.leader()
+	leader := w.leader()
 	w.stop(w.others(leader)[0])
 	taken := 0
 	for taken < 100 && leader.log.Propose(bytes.Repeat([]byte("x"), 256<<10)) {

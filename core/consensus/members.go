@@ -41,6 +41,27 @@ func (l *Log) setMembers(m members) {
 	l.schedule()
 }
 
+// adoptSnapshot takes over what the snapshot on record says about the members.
+func (l *Log) adoptSnapshot() {
+	l.status.Settled, l.appliedTerm = l.storage.snapshot.settled, l.storage.snapshot.term
+	l.setMembers(l.storage.snapshot.members)
+}
+
+func (l *Log) member(id ID) bool {
+	return slices.Contains(l.status.Voters, id) || slices.Contains(l.status.Learners, id)
+}
+
+// settle finds out where a change of members may be pending, and appends an entry once none is: its
+// commitment settles the last change of voters.
+func (l *Log) settle() {
+	if l.leading && l.confFloor == unknownFloor && !l.node.HasReady() {
+		l.confFloor = l.storage.last()
+	}
+	if l.leading && !l.unsteady() && !l.status.Settled && !l.settling {
+		l.settling = l.node.Propose(nil) == nil
+	}
+}
+
 // Reconcile takes one step from the members that there are to those that are desired, in order of
 // priority, and tells whether it proposed one. Only a leader does, one step at a time: call it again
 // and again. Members that are not desired go first, then the missing ones join as learners, then
@@ -98,13 +119,13 @@ func (l *Log) unwantedLearner(desired []ID) ID {
 }
 
 // unwantedVoter finds the next voter to remove. More says that there is one, but it is too early to
-// know who is alive, or another voter must come first.
+// know who is alive, or another voter must come first. The buried can go at once: nobody is worse off.
 func (l *Log) unwantedVoter(desired []ID) (id ID, more bool) {
 	for _, id := range l.status.Voters {
 		if id == l.config.Self || slices.Contains(desired, id) {
 			continue
 		}
-		if l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
+		if l.buried(id) || l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
 			return id, true
 		}
 		more = true
@@ -113,13 +134,13 @@ func (l *Log) unwantedVoter(desired []ID) (id ID, more bool) {
 }
 
 // alive tells whether a peer spoke within an election timeout. As long as a leader has not led for
-// that long, it takes everybody to be alive.
+// that long, it takes everybody to be alive but the buried.
 func (l *Log) alive(id ID) bool {
 	spoke, known := l.heard[id]
 	if !known {
 		spoke = l.ledSince
 	}
-	return id == l.config.Self || l.now-spoke < l.config.ElectionTimeout
+	return id == l.config.Self || !l.buried(id) && l.now-spoke < l.config.ElectionTimeout
 }
 
 // dispensable tells whether the voters without one of them have a majority that is alive.

@@ -28,11 +28,7 @@ func appendMessage(buf []byte, m *pb.Message) []byte {
 			buf = appendEntry(buf, e)
 		}
 	case pb.MsgSnap:
-		metadata := m.GetSnapshot().GetMetadata()
-		buf = appendStored(buf, stored{
-			Snapshot: Snapshot{Index: metadata.GetIndex(), Data: m.GetSnapshot().GetData()},
-			term:     metadata.GetTerm(), members: membersOf(metadata.GetConfState()),
-		})
+		buf = appendStored(buf, unpack(m.GetSnapshot()))
 	default:
 	}
 	return buf
@@ -64,9 +60,7 @@ func readMessage(from ID, payload []byte) (*pb.Message, bool) {
 		if snapshot.Index == 0 || snapshot.term > m.GetTerm() {
 			r.Fail()
 		}
-		m.Snapshot = &pb.Snapshot{Data: snapshot.Data, Metadata: &pb.SnapshotMetadata{
-			ConfState: snapshot.members.state(), Index: new(snapshot.Index), Term: new(snapshot.term),
-		}}
+		m.Snapshot = pack(snapshot)
 	case pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp, pb.MsgHeartbeat, pb.MsgHeartbeatResp:
 	default:
 		r.Fail()
@@ -150,6 +144,7 @@ func appendStored(buf []byte, s stored) []byte {
 	buf = codec.AppendUint(buf, s.term)
 	buf = appendIDs(buf, s.members.voters)
 	buf = appendIDs(buf, s.members.learners)
+	buf = codec.AppendBool(buf, s.settled)
 	return codec.AppendBytes(buf, s.Data)
 }
 
@@ -157,6 +152,7 @@ func readStored(r *codec.Reader) stored {
 	s := stored{Snapshot: Snapshot{Index: r.Uint()}, term: r.Uint()}
 	s.members.voters = readIDs(r)
 	s.members.learners = readIDs(r)
+	s.settled = r.Bool()
 	s.Data = r.Bytes()
 	if len(s.members.voters) == 0 || len(s.members.voters) > MaxVoters {
 		r.Fail()

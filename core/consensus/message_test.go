@@ -32,9 +32,10 @@ func messages(t testing.TB) []*pb.Message {
 		entry(301, 8, pb.EntryNormal, []byte("data")), entry(302, 9, pb.EntryNormal, nil), entry(303, 9, pb.EntryConfChange, change),
 	}
 	snapshot := plain(pb.MsgSnap)
-	snapshot.Snapshot = &pb.Snapshot{Data: []byte("state"), Metadata: &pb.SnapshotMetadata{
-		Index: new(uint64(299)), Term: new(uint64(8)), ConfState: members{voters: []ID{1, 2}, learners: []ID{3}}.state(),
-	}}
+	snapshot.Snapshot = pack(stored{
+		Snapshot: Snapshot{Index: 299, Data: []byte("state")}, term: 8,
+		members: members{voters: []ID{1, 2}, learners: []ID{3}}, settled: true,
+	})
 	all := []*pb.Message{proposal, entries, plain(pb.MsgApp), snapshot}
 	for _, kind := range []pb.MessageType{
 		pb.MsgAppResp, pb.MsgVote, pb.MsgVoteResp, pb.MsgPreVote, pb.MsgPreVoteResp, pb.MsgHeartbeat, pb.MsgHeartbeatResp,

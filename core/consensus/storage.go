@@ -20,6 +20,7 @@ type storage struct {
 	entries  []*pb.Entry // consecutive, never modified
 	changed  uint64      // index of the last applied change of members; never on record
 	wanted   bool        // a follower needs a snapshot that tells of the members since
+	buried   []ID        // lives that are over for certain; ascending
 }
 
 // position of an entry.
@@ -30,18 +31,22 @@ type stored struct {
 	Snapshot
 	term    uint64
 	members members
+	settled bool // see Status
 }
 
 var _ raft.Storage = (*storage)(nil)
+
+// genesisIndex is where every log begins, in the term of the same number.
+const genesisIndex = 1
 
 // found begins the log: one snapshot that all founders have, so that no entry is needed to tell them
 // of each other.
 func (s *storage) found(founders []ID, genesis []byte) {
 	voters := slices.Clone(founders[:min(len(founders), MaxVoters)])
 	learners := slices.Clone(founders[len(voters):])
-	s.snapshot = stored{Snapshot: Snapshot{Index: 1, Data: genesis}, term: 1, members: members{voters, learners}}
-	s.base = position{index: 1, term: 1}
-	s.hard = &pb.HardState{Term: new(uint64(1)), Vote: new(uint64(0)), Commit: new(uint64(1))}
+	s.snapshot = stored{Snapshot: Snapshot{Index: genesisIndex, Data: genesis}, term: genesisIndex, members: members{voters, learners}, settled: true}
+	s.base = position{index: genesisIndex, term: genesisIndex}
+	s.hard = &pb.HardState{Term: new(uint64(genesisIndex)), Vote: new(uint64(0)), Commit: new(uint64(genesisIndex))}
 }
 
 // InitialState implements raft.Storage: the members at the index of the snapshot, from where the
@@ -107,9 +112,24 @@ func (s *storage) Snapshot() (*pb.Snapshot, error) {
 		s.wanted = true
 		return nil, raft.ErrSnapshotTemporarilyUnavailable
 	}
-	return &pb.Snapshot{Data: s.snapshot.Data, Metadata: &pb.SnapshotMetadata{
-		ConfState: s.snapshot.members.state(), Index: new(s.snapshot.Index), Term: new(s.snapshot.term),
-	}}, nil
+	return pack(s.snapshot), nil
+}
+
+// pack makes the library's form of a snapshot, whose data begin with what it has no place for.
+func pack(s stored) *pb.Snapshot {
+	data := append(codec.AppendBool(make([]byte, 0, 1+len(s.Data)), s.settled), s.Data...)
+	return &pb.Snapshot{Data: data, Metadata: &pb.SnapshotMetadata{
+		ConfState: s.members.state(), Index: new(s.Index), Term: new(s.term),
+	}}
+}
+
+// unpack reads what pack made.
+func unpack(snapshot *pb.Snapshot) stored {
+	metadata, r := snapshot.GetMetadata(), codec.NewReader(snapshot.GetData())
+	return stored{
+		settled: r.Bool(), Snapshot: Snapshot{Index: metadata.GetIndex(), Data: snapshot.GetData()[1:]},
+		term: metadata.GetTerm(), members: membersOf(metadata.GetConfState()),
+	}
 }
 
 func (s *storage) setHard(hard *pb.HardState, records []Record) []Record {
@@ -131,20 +151,17 @@ func (s *storage) append(entries []*pb.Entry, records []Record) []Record {
 // install replaces everything by a leader's snapshot.
 func (s *storage) install(snapshot *pb.Snapshot, records []Record) []Record {
 	first, last := s.base.index+1, s.last()
-	metadata := snapshot.GetMetadata()
-	s.snapshot = stored{
-		Snapshot: Snapshot{Index: metadata.GetIndex(), Data: snapshot.GetData()},
-		term:     metadata.GetTerm(), members: membersOf(metadata.GetConfState()),
-	}
-	s.base = position{index: metadata.GetIndex(), term: metadata.GetTerm()}
+	s.snapshot = unpack(snapshot)
+	s.base = position{index: s.snapshot.Index, term: s.snapshot.term}
 	s.entries, s.changed, s.wanted = nil, 0, false
 	return appendDeletions(append(records, s.snapshotRecord()), first, last)
 }
 
-// compact makes state the snapshot, and drops all but the last keep of the entries that it covers.
-func (s *storage) compact(applied uint64, members members, state []byte, keep uint64, records []Record) []Record {
-	term, _ := s.Term(applied)
-	s.snapshot = stored{Snapshot: Snapshot{Index: applied, Data: state}, term: term, members: members}
+// compact makes a state the snapshot, whose term is found here, and drops all but the last keep of the entries that it covers.
+func (s *storage) compact(snapshot stored, keep uint64, records []Record) []Record {
+	applied := snapshot.Index
+	snapshot.term, _ = s.Term(applied)
+	s.snapshot = snapshot
 	s.wanted = false
 	first := s.base.index + 1
 	if applied > s.base.index+keep {
@@ -161,6 +178,7 @@ const (
 	recordHard     = 'h' // term, vote, commit index
 	recordSnapshot = 's' // base, and the snapshot
 	recordEntry    = 'e' // + index: an entry of the log
+	recordDeath    = 'd' // + id: this life is over
 
 	recordVersion = 1
 )
@@ -171,6 +189,24 @@ func entryKey(index uint64) []byte {
 
 func entryRecord(e *pb.Entry) Record {
 	return Record{Key: entryKey(e.GetIndex()), Value: appendEntry([]byte{recordVersion}, e)}
+}
+
+func deathKey(id ID) []byte { return codec.AppendFixed64([]byte{recordDeath}, uint64(id)) }
+
+func deathRecord(id ID) Record { return Record{Key: deathKey(id), Value: []byte{recordVersion}} }
+
+// exhume forgets deaths that are of no interest any more: those who are no members will never be again.
+func (s *storage) exhume(interesting func(ID) bool, records []Record) []Record {
+	kept := make([]ID, 0, len(s.buried))
+	for _, id := range s.buried {
+		if interesting(id) {
+			kept = append(kept, id)
+		} else {
+			records = append(records, Record{Key: deathKey(id)})
+		}
+	}
+	s.buried = kept
+	return records
 }
 
 // appendDeletions deletes the entries from first to last.
@@ -221,6 +257,7 @@ func (s *storage) restore(records []Record) error {
 		}
 		return 1
 	})
+	slices.Sort(s.buried)
 	return s.check()
 }
 
@@ -234,6 +271,8 @@ func (s *storage) restoreRecord(key []byte, r codec.Reader) bool {
 		s.snapshot = readStored(&r)
 	case recordEntry:
 		s.entries = append(s.entries, readEntry(&r, id.Fixed64()))
+	case recordDeath:
+		s.buried = append(s.buried, ID(id.Fixed64()))
 	default:
 		return false
 	}

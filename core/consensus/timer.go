@@ -52,8 +52,8 @@ func (l *Log) expire() {
 		l.started = true
 		l.waitForLeader()
 		l.leaderUntil = l.now // nobody was heard
-		if voters := l.status.Voters; len(voters) == 1 && voters[0] == l.config.Self {
-			l.electionDue = l.now // who else could lead?
+		if voters := l.status.Voters; len(voters) == 1 && voters[0] == l.config.Self || l.first() {
+			l.electionDue = l.now // who else could lead, or who else is to?
 		}
 	case l.leading:
 		l.lead()
@@ -62,6 +62,7 @@ func (l *Log) expire() {
 		l.leaderUntil = l.now
 		l.dirty = true
 		if l.votes() {
+			l.granted = nil
 			_ = l.node.Campaign()
 		} else {
 			_ = l.node.ForgetLeader() // a learner only stops sending it proposals
@@ -76,10 +77,20 @@ func (l *Log) votes() bool {
 	return found
 }
 
+// first tells whether this node is to lead a log that nobody has led yet, as far as it knows: one founder
+// stands at once, so that a new cluster need not wait for an election timeout.
+func (l *Log) first() bool {
+	return len(l.status.Voters) > 0 && l.status.Voters[0] == l.config.Self && l.storage.last() == genesisIndex &&
+		l.status.Leader == 0 && (l.vote == 0 || l.vote == l.config.Self)
+}
+
 // waitForLeader draws the time by which a leader must have been heard.
 func (l *Log) waitForLeader() {
 	timeout := l.config.ElectionTimeout
 	l.electionDue = l.now + timeout + time.Duration(l.config.Random.Uint64()%uint64(timeout))
+	if l.first() {
+		l.electionDue = l.now + l.config.HeartbeatInterval // the others may not have started yet
+	}
 	l.leaderUntil = l.now + timeout
 	l.schedule()
 }
@@ -95,6 +106,7 @@ func (l *Log) lead() {
 		l.quorumDue = l.now + l.config.ElectionTimeout
 		l.dirty = true
 		l.resendSnapshots()
+		l.vouch()
 		// The library's check, made deterministic: a leader steps down that has not heard from a majority
 		// since the last one. Without it, one that can send but not receive would be obeyed for ever. The
 		// message is local; its sender is the only name under which RawNode takes it.
@@ -125,6 +137,9 @@ func (l *Log) resendSnapshots() {
 // observe learns what the library made of what it was told.
 func (l *Log) observe() {
 	s := l.node.BasicStatus()
+	if s.RaftState != l.role || s.GetTerm() != l.status.Term {
+		l.role, l.granted = s.RaftState, nil
+	}
 	l.status.Leader, l.status.Term, l.vote = ID(s.Lead), s.GetTerm(), ID(s.GetVote())
 	if leading := s.RaftState == raft.StateLeader; leading != l.leading {
 		l.leading = leading
@@ -132,7 +147,7 @@ func (l *Log) observe() {
 			l.ledSince = l.now
 			l.heartbeatDue, l.quorumDue = l.now+l.config.HeartbeatInterval, l.now+l.config.ElectionTimeout
 			l.heard, l.sending = make(map[ID]time.Duration), nil
-			l.confFloor = unknownFloor
+			l.confFloor, l.settling = unknownFloor, false
 		} else {
 			l.waitForLeader()
 			l.leaderUntil = l.now

@@ -133,6 +133,7 @@ type world struct {
 	flying  []packet
 	cut     map[[2]int]bool // from, to
 	lives   consensus.ID    // so many there were
+	dead    []consensus.ID  // of them; their memory is gone
 	wishes  []string        // proposals that are not known to be committed
 	told    int             // proposals so far
 	history []consensus.Entry
@@ -199,7 +200,7 @@ func (w *world) boot(s *slot) {
 	w.act(s, func() {})
 	if had, has := s.durable, l.Status(); len(records) > 0 &&
 		(has.Term != had.Term || has.Last != had.Last || has.LastTerm != had.LastTerm || has.Applied != had.Applied ||
-			!slices.Equal(has.Voters, had.Voters) || !slices.Equal(has.Learners, had.Learners)) {
+			has.Settled != had.Settled || has.Lost != had.Lost || !slices.Equal(has.Voters, had.Voters) || !slices.Equal(has.Learners, had.Learners)) {
 		w.t.Fatalf("node %d starts again with %+v, had %+v", s.life, has, had)
 	}
 }
@@ -405,6 +406,16 @@ func (w *world) propose(s *slot, wish string) {
 	})
 }
 
+// bury lets a node know for certain that lives are over.
+func (w *world) bury(s *slot, dead ...consensus.ID) {
+	w.t.Helper()
+	w.act(s, func() {
+		for _, id := range dead {
+			s.log.Bury(id)
+		}
+	})
+}
+
 // settled tells whether the members are those of the history, in the eyes of a leader.
 func (w *world) settled() (*slot, bool) {
 	for _, s := range w.slots {
@@ -439,6 +450,9 @@ func (w *world) heal() {
 	for begin := w.now; !w.complete(); {
 		if w.now-begin > bound {
 			w.t.Fatalf("not live again %v after the world healed:\n%s", bound, w.describe())
+		}
+		for _, s := range w.slots {
+			w.bury(s, w.dead...)
 		}
 		for _, wish := range slices.Clone(w.wishes) {
 			for _, s := range w.slots {
