@@ -95,12 +95,14 @@ func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {
 	}
 }
 
-// hail asks the members who they are, when nobody is heard: this life may be one that they do not
-// listen to any more.
+// hail asks the members that are not heard who they are: this life may be one that they do not listen
+// to any more, and nobody else would tell it.
 func (m *Machine) hail() {
-	m.hailed = m.random.Uint64() | 1
+	if m.hailed == 0 {
+		m.hailed = m.random.Uint64() | 1
+	}
 	for i := range m.configuration.Members {
-		if i != m.self {
+		if i != m.self && !m.detector.Up(i) {
 			m.sendForming(m.configuration.Members[i].Address, 0, m.adoptedAt, &wire.Hello{
 				Address: m.founder.Address, Challenge: m.hailed, View: m.config.View, ShardCount: m.config.ShardCount,
 			})

@@ -72,14 +72,14 @@ func (m *Machine) receiveBatch(from int, b *wire.Batch) {
 		cut.Slots = b.Slots.Intersect(&m.growing)
 		b = &cut
 	}
-	place := m.progress(b)
-	switch {
-	case place == elsewhere:
+	switch m.progress(b) {
+	case elsewhere:
 		m.probe(ProbeSlotSet) // it says nothing about the slots here, so have may not grow by it
 		return
-	case place == behind:
+	case behind:
 		m.probe(ProbeStreamRepeated)
 		return
+	case beyond, next:
 	}
 	if m.configuration.Assignment(b.Replica).Stage == view.Closed {
 		m.probe(ProbeUnawareOwner) // its own seal counts this write, whatever others know

@@ -66,16 +66,12 @@ func (m *Machine) beat() {
 	}
 	// The coverage is durable already, so that the beat itself need not wait for the disk.
 	b := &wire.Heartbeat{Have: m.claimed.Clone(), Copied: m.copied, ToCopy: m.toCopy}
-	alone := len(m.configuration.Members) > 1
 	for i := range m.configuration.Members {
 		if i != m.self && m.configuration.Members[i].Life != 0 {
 			m.send(i, 0, b)
-			alone = alone && !m.detector.Up(i)
 		}
 	}
-	if alone {
-		m.hail()
-	}
+	m.hail()
 	m.learn()
 	m.report()
 	m.reconcile()
