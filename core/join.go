@@ -77,9 +77,13 @@ func foundersOf(c *view.Configuration) (founders []view.Founder) {
 	return founders
 }
 
-// receiveEnter proposes a life that asks for it.
+// receiveEnter proposes a life that asks for it. The life in whose place it runs is over, however old the
+// message is: the log need not wait for its vote.
 func (m *Machine) receiveEnter(life view.LifeID, e *wire.Enter) {
 	if m.configuration.MemberOf(life) < 0 {
+		if at := m.configuration.MemberAt(e.Address); at >= 0 && m.configuration.Members[at].Life == e.Instead {
+			m.raft.Bury(consensus.ID(e.Instead))
+		}
 		if slices.Contains(m.raft.Status().Voters, consensus.ID(e.Instead)) {
 			m.probe(ProbeAmnesiacVoter)
 		}

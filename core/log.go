@@ -154,23 +154,29 @@ func (m *Machine) reconcile() {
 	}
 }
 
-// majority tells whether a majority of the voters seems to be up, and says who is missing.
+// majority tells whether a majority of the voters seems to be up, or as many as can do without one, and
+// says who is missing.
 func (m *Machine) majority() (up bool, missing string) {
-	voters := m.raft.Status().Voters
-	count := 0
 	var lost []string
-	for _, id := range voters {
+	seen := func(id consensus.ID) bool {
+		i := m.configuration.MemberOf(view.LifeID(id))
+		return i >= 0 && (i == m.self || m.detector.Up(i))
+	}
+	status := m.raft.Status()
+	for _, id := range status.Voters {
 		switch i := m.configuration.MemberOf(view.LifeID(id)); {
 		case i < 0:
 			lost = append(lost, "a former member")
-		case i == m.self || m.detector.Up(i):
-			count++
-		default:
+		case !seen(id):
 			lost = append(lost, m.configuration.Members[i].Address)
 		}
 	}
 	slices.Sort(lost)
-	return len(voters) == 0 || 2*count > len(voters), strings.Join(lost, ", ")
+	missing = strings.Join(lost, ", ")
+	if status.Lost {
+		missing += ", for good: too many lost their memory"
+	}
+	return len(status.Voters) == 0 || m.raft.Decides(seen), missing
 }
 
 // report tells the log what it waits for from this life. What it tells is durable before anybody
@@ -195,7 +201,7 @@ func (m *Machine) report() {
 	}
 	r.Have = have.Clone()
 	m.nextReport = m.mono + m.config.HeartbeatInterval/2
-	if !m.propose(r) {
+	if !m.propose(r) && !m.raft.Leading() { // a leader is only waiting for the members to change
 		m.askToPropose(r)
 	}
 }
