@@ -117,12 +117,40 @@ func TestCapsuleErrorsNameTheLine(t *testing.T) {
 	}
 }
 
+func TestCapsuleOfAdministration(t *testing.T) {
+	const text = "capsule 1\nscenario membership\nseed 1\nexpect holds\nfaults\noperations\n"
+	for _, test := range []struct{ line, want string }{
+		{"at 5s G-0 n3 invite n7 within 10s", ""},
+		{"at 5s H-0 n3 remove n2 within 10s", ""},
+		{"at 5s G-0 n3 add-member n7 2 within 10s", ""},
+		{"at 5s G-0 n3 reshard 3 within 10s", ""},
+		{"at 5s A-0 n3 reshard 3 within 10s", "client A does not administer the store; those who do come after F"},
+		{"at 5s G-0 n3 reshard 0 within 10s", `"0" is no number of shards`},
+		{"at 5s G-0 n3 invite n9 within 10s", `"n9" is no node`},
+		{"at 5s G-0 n3 add-member n7 within 10s", `"within" is no shard`},
+		{"at 5s G-0 n3 remove n7 for 10s", "how long does the client wait?"},
+		{"at 5s I-0 n3 reshard 3 within 10s", `"I-0" names no operation; write A-0 to H-`},
+	} {
+		c, err := ParseCapsule(text + test.line + "\n")
+		if test.want != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), "kvsim: line 7 of the capsule: "+test.want) {
+				t.Errorf("%s: %v", test.line, err)
+			}
+			continue
+		}
+		if err != nil || !strings.HasSuffix(c.Format(), "\noperations\n"+test.line+"\n") {
+			t.Errorf("%s: %v\n%s", test.line, err, c.Format())
+		}
+	}
+}
+
 // FuzzCapsule: no text makes the parser panic, and what it takes is written so that it reads back equal.
 func FuzzCapsule(f *testing.F) {
 	f.Add(smallCapsule)
 	f.Add("capsule 1\nscenario single\nseed 1\njudge linearizability\nheals 2s\nsettles 3s\nends 4s\nexpect undecided x y\ndigest ff\nfaults\noperations\n")
 	f.Add("capsule 1\nscenario restarts\nseed 1\nexpect holds\nfaults\nat 1s for 2s bridge n1,n2 | n4..n6 via n3\nat 1s for 1s loss 1/5 all\n" +
 		"at 0s for 2s skew -250ms n1\nwhen 3rd stream.gap at n1..n3 then after 5ms bridge n1,n2 but met | n3 via met for 1s\nat 4s kill n3\noperations\nat 1s F-3 n6 put k9 null within 1us\n")
+	f.Add("capsule 1\nscenario membership\nseed 1\nexpect holds\nfaults\noperations\nat 5s G-0 n3 add-member n7 2 within 10s\nat 6s H-0 n1 reshard 3 within 1s\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := ParseCapsule(text)
 		if err != nil {

@@ -39,6 +39,7 @@ const (
 //	at 2.5s A-0 n1 put k1 "A-0" within 3s
 //	at 2.51s A-1 n2 get k1 within 1.5s fresh     # forgets its token first
 //	at 4s B-0 n2 delete k1 within 3s both        # sends its last two tokens
+//	at 5s G-0 n3 invite n7 within 10s            # by who runs the store; also: remove n7, add-member n7 2, reshard 3
 //
 // A word that begins with # begins a comment. An error names the line and what to do.
 func ParseCapsule(text string) (Capsule, error) {
