@@ -161,6 +161,9 @@ func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
 		g.unsee(s.index)
+		if s.index == g.founder && !g.witnessed {
+			g.founded = false // nobody knows of the store that it founded
+		}
 	}
 	if r.judge(atBoot, observation{server: s}) {
 		r.born(s)
