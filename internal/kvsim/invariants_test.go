@@ -223,7 +223,9 @@ func finalBreaches() []breach {
 	return []breach{
 		func(r *run, o *observation) func() { // it wrote once more
 			for _, a := range settled(r, o, false) {
-				return replace(&r.ghost.writes[a.Replica], append(r.ghost.writes[a.Replica], write{}))
+				if int(a.Replica) < len(r.ghost.writes) { // else nobody has written under it yet
+					return replace(&r.ghost.writes[a.Replica], append(r.ghost.writes[a.Replica], write{}))
+				}
 			}
 			return nil
 		},
@@ -298,7 +300,7 @@ func coverBreaches() []breach {
 
 func anotherOwnWrite(r *run, o *observation) func() {
 	replica := o.server.machine.Replica()
-	if replica == 0 {
+	if replica == 0 || int(replica) >= len(r.ghost.writes) { // nobody has written under it yet
 		return nil
 	}
 	return replace(&r.ghost.writes[replica], append(r.ghost.writes[replica], write{}))
