@@ -106,7 +106,9 @@ func (c *client) ask(now netsim.Clock, out *netsim.Outbox[Packet]) bool {
 	plan, f := &r.plan[number], &r.fates[number]
 	node := r.target(number)
 	f.asks = int32(node)
-	if number < r.repairs && now.Mono+plan.Timeout >= r.scenario.Settled { // the client is far behind its plan
+	// A client that is far behind its plan leaves the rest out; who runs a store that has healed only repairs it.
+	late := now.Mono+plan.Timeout >= r.scenario.Settled || plan.Op.Administers() && now.Mono >= r.scenario.ChaosEnd
+	if number < r.repairs && late {
 		f.ending = withheld
 		c.next++
 		return false

@@ -320,8 +320,9 @@ func (r *run) survives(s *server, w *write, dot causal.Dot) bool {
 	if c == nil || dot.Replica >= c.NextReplica || c.Assignment(dot.Replica) != nil {
 		return false
 	}
-	for _, a := range c.AssignmentsOf(s.life) { // it has retired: whoever was ready has it all
-		if a.Slots.Has(w.slot) && a.Stage != view.Learning {
+	// It has retired: whoever is ready has it all. Of what is closed nobody can tell whether it ever was.
+	for _, a := range c.AssignmentsOf(s.life) {
+		if a.Slots.Has(w.slot) && (a.Stage == view.Serving || a.Stage == view.Prepared) {
 			return true
 		}
 	}
