@@ -17,7 +17,7 @@ SEEDS ?=
 BUGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench sweep scorecard fuzz cover clean
+.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench sweep planted scorecard fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,7 +64,10 @@ bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s), then compare a store with 
 sweep: ## simulate fresh seeds (or SEEDS=A..B)
 	go run ./cmd/simulate $(if $(SEEDS),sweep --seeds $(SEEDS))
 
-scorecard: ## plant bugs and look for them, about two minutes (WRITE=1 stores the capsules)
+planted: ## plant every bug and replay what shows it; "test" takes one in five
+	go test -count=1 -timeout 30m ./cmd/simulate/planted -all
+
+scorecard: ## plant bugs and look for them, about ten minutes (BUGS=… for some; WRITE=1 stores the capsules)
 	go run ./cmd/simulate/planted/scorecard $(if $(WRITE),-write) $(BUGS)
 
 fuzz: ## run every fuzz target for FUZZTIME=30s

@@ -1,10 +1,12 @@
 package planted
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -14,9 +16,14 @@ type Bug struct {
 	Name     string // of its file, without the ending
 	File     string
 	Sentence string // what is wrong
+	Rule     string // that it breaks, and where SPEC.md has it: a line "rule SECTION: TEXT"; "" for most of the data plane
 	Scenario string // that finds it; "standard" unless the file has a line "scenario NAME"
 	// Script is the golden script, below the root, that finds what no scenario reaches: a line "script PATH".
 	Script string
+	// Test is the test that does, of a layer below the scripts: a line "test PACKAGE NAME".
+	Test string
+	// Configuration tells whether the bug is in the layer that decides who owns what: a line "layer configuration".
+	Configuration bool
 }
 
 // Capsule is the file of the stored capsule that shows the bug.
@@ -55,13 +62,19 @@ func Read(file string) (Bug, error) {
 	sentence, rest, _ := strings.Cut(head, "\n")
 	bug := Bug{Name: strings.TrimSuffix(filepath.Base(file), ".txt"), File: file, Sentence: sentence, Scenario: "standard"}
 	for line := range strings.Lines(rest) {
-		switch word, value, _ := strings.Cut(strings.TrimSpace(line), " "); word {
-		case "scenario":
+		switch word, value, _ := strings.Cut(strings.TrimSpace(line), " "); {
+		case word == "rule":
+			bug.Rule = value
+		case word == "scenario":
 			bug.Scenario = value
-		case "script":
+		case word == "script":
 			bug.Script = value
+		case word == "test":
+			bug.Test = value
+		case word == "layer" && value == "configuration":
+			bug.Configuration = true
 		default:
-			return bug, fmt.Errorf("planted: %s: %q is unknown; known are scenario and script", file, word)
+			return bug, fmt.Errorf("planted: %s: %q is unknown; known are rule, scenario, script, test and layer configuration", file, line)
 		}
 	}
 	return bug, nil
@@ -89,22 +102,45 @@ func Build(ctx context.Context, root, change, dir string) (string, error) {
 	return binary, nil
 }
 
-// ScriptFails runs the golden script of a bug with the bug planted, and without it: it tells whether it fails
-// with it only.
-func (b *Bug) ScriptFails(ctx context.Context, root, dir string) (bool, error) {
+// Aimed tells whether the bug is looked for by a script or a test, and by which.
+func (b *Bug) Aimed() (what string, ok bool) {
+	switch {
+	case b.Script != "":
+		return "script " + strings.TrimPrefix(b.Script, "core/"), true
+	case b.Test != "":
+		return "test " + strings.TrimPrefix(b.Test, "core/"), true
+	}
+	return "", false
+}
+
+// AimedFails runs the script or test of a bug with the bug planted, and without it: it tells whether it fails
+// with it only. An error is also that the tree with the bug cannot be tested.
+func (b *Bug) AimedFails(ctx context.Context, root, dir string) (bool, error) {
 	overlay, err := Overlay(root, b.File, dir)
 	if err != nil {
 		return false, err
 	}
-	if _, err := os.Stat(filepath.Join(root, b.Script)); err != nil {
-		return false, err
+	folder, name, pattern := "", "", ""
+	if b.Script != "" {
+		folder, name = path.Dir(path.Dir(b.Script)), "TestScripts/"+strings.TrimSuffix(path.Base(b.Script), ".txt")
+		pattern = "^" + strings.Replace(name, "/", "$/^", 1) + "$"
+	} else {
+		folder, name, _ = strings.Cut(b.Test, " ")
+		pattern = "^" + name + "$"
 	}
-	test := "^TestScripts$/^" + strings.TrimSuffix(filepath.Base(b.Script), ".txt") + "$"
-	run := func(args ...string) error {
-		args = append([]string{"test", "-count=1", "-run", test}, args...)
-		command := exec.CommandContext(ctx, "go", append(args, "./core")...)
+	run := func(args ...string) ([]byte, error) {
+		args = append([]string{"test", "-v", "-run", pattern}, args...)
+		command := exec.CommandContext(ctx, "go", append(args, "./"+folder)...)
 		command.Dir = root
-		return command.Run()
+		return command.CombinedOutput()
 	}
-	return run() == nil && run("-overlay", overlay) != nil, nil
+	output, err := run()
+	if err != nil || !bytes.Contains(output, []byte("--- PASS: "+name+" ")) {
+		return false, fmt.Errorf("planted: %s does not pass without the bug: %w\n%s", name, err, output)
+	}
+	output, err = run("-overlay", overlay)
+	if err != nil && !bytes.Contains(output, []byte("--- FAIL: "+name+" ")) {
+		return false, fmt.Errorf("planted: %s cannot be tested: %w\n%s", b.File, err, output)
+	}
+	return err != nil, nil
 }

@@ -21,6 +21,14 @@ func found(seeds uint64, elements int, shrinking float64) score {
 func TestBars(t *testing.T) {
 	missed := score{bug: planted.Bug{Name: "hidden", Scenario: "restarts"}, by: "not found"}
 	deaf := score{bug: planted.Bug{Name: "deaf", Script: "x.txt"}, by: "script x.txt"}
+	heard := deaf
+	heard.found = true
+	configuration := func(list []score) []score {
+		for i := range list {
+			list[i].bug.Configuration = true
+		}
+		return list
+	}
 	many := func(n int, s score) (list []score) {
 		for range n {
 			list = append(list, s)
@@ -40,6 +48,10 @@ func TestBars(t *testing.T) {
 		{"slow", many(15, found(1, 2, 10.1)), false},
 		{"half of them late", append(many(8, found(10, 2, 0.1)), many(7, found(900, 2, 0.1))...), true},
 		{"a script that finds nothing", append(many(15, found(1, 2, 0.1)), deaf), false},
+		{"configuration, late and large", configuration(many(15, found(1999, 90, 60))), true},
+		{"configuration, one of fifteen missed", configuration(append(many(13, heard), missed, found(1, 2, 3))), true},
+		{"configuration, two of fifteen missed", configuration(append(many(13, heard), missed, deaf)), false},
+		{"no layer makes up for the other", append(configuration(many(15, heard)), append(many(13, found(1, 2, 0.1)), missed, missed)...), false},
 	} {
 		var out bytes.Buffer
 		if ok := report(&out, test.scores); ok != test.ok {
