@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 
+	"github.com/sequitur-kv/sequitur/core/consensus"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -39,9 +40,21 @@ func (m *Machine) adopt(next *view.Configuration) {
 	}
 	m.unanswered = 0
 	m.awaited, m.nextReport = true, m.mono
+	m.buryEnded()
 	m.seen = slices.DeleteFunc(m.seen, func(e *executed) bool { return next.HasEnded(e.life) })
 	m.reroute()
 	m.learn()
+}
+
+// buryEnded tells the log who is over: it need not wait for their votes. That is safe even if one of
+// them still runs and does not know: see package consensus.
+func (m *Machine) buryEnded() {
+	if m.raft == nil {
+		return
+	}
+	for _, life := range m.configuration.Ended {
+		m.raft.Bury(consensus.ID(life))
+	}
 }
 
 // leave ends the part of this life in a store that does not name it as a member any more.
