@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Bury tells the log for certain that a life is over for ever, because its memory is gone: a new life
-// runs in its place. From then on the log, also after a restart, takes no message of it; and if half of
+// Bury tells the log for certain that a life is over for ever: because its memory is gone, as a new life
+// runs in its place, or because an entry of this log ended it. From then on the log, also after a restart, takes no message of it; and if half of
 // the voters are buried, the log does without them: see the package comment. It has no effect on who is
 // no member, as far as this node knows, and on this node itself.
 func (l *Log) Bury(id ID) {

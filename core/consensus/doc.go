@@ -34,7 +34,8 @@
 // answers into the library. With their votes the dead are removed and new lives promoted, and majorities
 // are usual ones again. More than half is beyond help (Status.Lost).
 //
-// It is safe as long as nobody is buried alive. Call the other half the rest.
+// It is safe as long as nobody is buried alive, or only by a committed entry of this very log. Call the
+// other half the rest.
 //   - A majority and the rest have a voter in common, and one that remembers. So whoever is elected by
 //     the rest holds all that a majority committed, and whoever is elected by a majority all that the rest
 //     committed; and no term has two leaders, since that voter votes once.
@@ -52,4 +53,8 @@
 //     the change, and leaders that do not cannot be elected any more, nor commit anything (Status.Settled).
 //     Leaders append such an entry after each change (settle). In between, for as long as it takes to
 //     commit an entry, half of the voters is too many to lose.
+//   - A life that the log itself ended may be buried though it still runs and does not know. Whoever buries
+//     it has the entry that ended it, all of the rest will have what the rest decides, and a majority with
+//     such lives in it needs somebody of the rest, who votes for nobody that lacks it. Only if all of the
+//     rest lose their memory, too, may those lives decide as if nothing had happened since.
 package consensus
