@@ -161,9 +161,6 @@ func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
 		g.unsee(s.index)
-		if s.index == g.founder && !g.witnessed {
-			g.founded = false // nobody knows of the store that it founded
-		}
 	}
 	if r.judge(atBoot, observation{server: s}) {
 		r.born(s)
@@ -200,6 +197,9 @@ func (r *run) restored(s *server) {
 		return
 	}
 	c, have := s.machine.Configuration(), s.machine.Have()
+	if g := &r.ghost; c == nil && s.index == g.founder && !g.witnessed {
+		g.founded = false // nobody knows of the store that it founded
+	}
 	if r.ghost.newest != nil && r.ghost.newest.HasEnded(s.life) {
 		return // the store counts what it knows of its writes, whatever the node remembers
 	}

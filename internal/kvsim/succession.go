@@ -42,6 +42,7 @@ type succession struct {
 	count   int   // of shards
 	copying int32 // the request for the reshard that copies, counted from 1; zero: none
 	nodes   [maxAdministered]place
+	goes    uint64 // deletions that are decided and not known to be over: a bit for each, see event.mark
 }
 
 // eventKind says what an event of the administration is.
@@ -62,6 +63,7 @@ type event struct {
 	server int
 	shard  int8
 	count  int
+	mark   uint64     // a bit of its own for a deletion that is answered when it is over
 	state  succession // standing
 }
 
@@ -140,6 +142,7 @@ func (s succession) decide(e *event, f *finding, next []any) []any {
 			return next
 		}
 		took := n.copies
+		s.goes |= e.mark
 		n.leaving = true
 		next = add(next, s)
 		*n = place{}
@@ -199,7 +202,8 @@ func (s *succession) declines(e *event, result view.Result) bool {
 // end adds the states that follow when what a request set off is over.
 func (s succession) end(e *event, f *finding, next []any) []any {
 	if e.op == wire.OpRemove {
-		if !s.nodes[e.server].leaving {
+		if s.goes&e.mark != 0 && !s.nodes[e.server].leaving {
+			s.goes &^= e.mark
 			next = add(next, s)
 		}
 		return next
@@ -304,9 +308,10 @@ func (r *run) found() (s succession) {
 
 // events is the administration up to a moment. What is open then may happen at any time later, or not at all.
 func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
-	never := int64(r.scenario.End) + 2
+	// A client asks at the moment at which it got the answer before: that is after it.
+	never := 2*int64(r.scenario.End) + 4
 	put := func(e event, f finding, from, to netsim.Time) {
-		o := porcupine.Operation{ClientId: len(history), Input: e, Call: int64(from), Output: f, Return: int64(to)}
+		o := porcupine.Operation{ClientId: len(history), Input: e, Call: 2*int64(from) + 1, Output: f, Return: 2 * int64(max(to, from+1))}
 		if to > until {
 			f.maybe = true
 			o.Output, o.Return = f, never
@@ -324,6 +329,9 @@ func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
 		e := event{kind: decision, op: plan.Op, number: int32(number + 1), shard: int8(plan.Shard), count: plan.Count}
 		if f.about != "" {
 			e.server = int(r.serverAt(f.about))
+		}
+		if plan.Op == wire.OpRemove && f.status == wire.StatusAnswered {
+			e.mark = 1 << (len(history) % 64) // more of them at once there are not
 		}
 		over := e
 		over.kind = conclusion
