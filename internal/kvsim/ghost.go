@@ -62,6 +62,7 @@ type ghost struct {
 	lowered   bool // the newest one takes back what was said of the writes of a dead replica
 	founded   bool
 	founder   int  // the server that was formed first
+	shared    bool // somebody else belongs to it, or a client was answered
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
 	cluster   token.ClusterID
 	tokens    token.Codec
@@ -120,6 +121,7 @@ func (g *ghost) reset(servers, keys, operations int) {
 	clear(g.lives)
 	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
 	g.versions, g.observed, g.lowered = g.versions[:0], g.observed[:0], false
+	g.shared = false
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
@@ -173,9 +175,11 @@ func (g *ghost) serverOf(life view.LifeID) int {
 func (g *ghost) adopted(server int, c *view.Configuration) error {
 	if !g.founded || server == g.founder && !g.witnessed && c.Cluster != g.cluster {
 		g.founder, g.founded, g.cluster, g.tokens = server, true, c.Cluster, c.Tokens
+		g.witnessed, g.shared = false, false
 		g.replicas, g.newest, g.versions = g.replicas[:0], nil, g.versions[:0]
 	}
 	g.witnessed = g.witnessed || server != g.founder
+	g.shared = g.shared || server != g.founder
 	if c.Cluster != g.cluster || g.newest != nil && c.Index <= g.newest.Index {
 		return nil
 	}

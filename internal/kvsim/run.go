@@ -161,6 +161,9 @@ func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
 		g.unsee(s.index)
+		if s.index == g.founder && !g.shared {
+			g.founded = false // who heard of the store that it founded could make nothing of it
+		}
 	}
 	if r.judge(atBoot, observation{server: s}) {
 		r.born(s)
@@ -266,7 +269,9 @@ func (r *run) answered(server int, number int32, a *answer) {
 	if !r.judge(atAnswer, observation{response: response, number: number, token: f.got}) {
 		return
 	}
-	r.ghost.witnessed = true // a success needs a founding
+	if response.Status.Succeeded() { // which needs a founding
+		r.ghost.witnessed, r.ghost.shared = true, true
+	}
 	r.ghost.seeContext(f.got.Vector)
 	if left := &r.ghost.left[server]; a.own && a.life == r.ghost.lives[server] && response.Dot.Replica != 0 &&
 		(a.epoch >= left.epoch || !left.slots.Has(shard.SlotOf(r.plan[number].Key))) {
