@@ -70,7 +70,7 @@ func probeNames(probes []core.Probe) []string {
 func promisesOfMembership() []string {
 	names := []string{
 		ProbeReshardStarted, ProbeReshardSwitched, ProbeReshardAborted, ProbeReshardPending, ProbeMemberJoined, ProbeMemberLeft,
-		ProbeLearns, ProbeServes, ProbeRetired, ProbeKilled, ProbeKilledSealed, ProbeRoundComplete, ProbeFinalLowered, ProbeFinalBelow,
+		ProbeLearns, ProbeServes, ProbeRetired, ProbeKilled, ProbeKilledSealed, ProbeRoundComplete, ProbeFinalBelow,
 	}
 	for _, p := range []core.Probe{
 		core.ProbeTokenNewer, core.ProbeForwardMoved, core.ProbeSlotsDropped, core.ProbeStreamEnded,
