@@ -166,6 +166,7 @@ func (s succession) decide(e *event, f *finding, next []any) []any {
 			m.copies = m.present && m.seen && !m.leaving
 		}
 		next = add(next, s)
+	default: // asks, and changes nothing
 	}
 	return next
 }
