@@ -92,8 +92,13 @@ func (k *keys) validate(w http.ResponseWriter, r *http.Request, request *core.Re
 	return false
 }
 
+// writeConcernIsOne tells whether a query asks for no more than one replica. One that is malformed may
+// ask for anything.
 func writeConcernIsOne(query string) bool {
-	values, _ := url.ParseQuery(query) // what is malformed is no w
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return false
+	}
 	for _, w := range values["w"] {
 		if w != "1" {
 			return false

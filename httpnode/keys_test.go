@@ -155,6 +155,7 @@ func TestBadInput(t *testing.T) {
 		{"body too large", "PUT", key, `{"value":1,"x":"` + strings.Repeat("a", bodySlack+200) + `"}`, 413, `{"error":"Body is too large","message":"Error in PUT"}`},
 		{"w majority", "PUT", key + "?w=majority", `{"value":1}`, 400, `{"error":"Write concern is not available in this version: leave w out or send w=1","message":"Error in PUT"}`},
 		{"w empty", "DELETE", key + "?w=", ``, 400, `{"error":"Write concern is not available in this version: leave w out or send w=1","message":"Error in DELETE"}`},
+		{"w in a malformed query", "PUT", key + "?w=all;", `{"value":1}`, 400, `{"error":"Write concern is not available in this version: leave w out or send w=1","message":"Error in PUT"}`},
 		{"w twice", "DELETE", key + "?w=1&w=2", ``, 400, `{"error":"Write concern is not available in this version: leave w out or send w=1","message":"Error in DELETE"}`},
 		{"empty key", "GET", "/key-value-store/", ``, 404, `{"error":"Key is missing: name one after /key-value-store/","message":"Error in GET"}`},
 		{"empty key, put", "PUT", "/key-value-store/", `{"value":1}`, 404, `{"error":"Key is missing: name one after /key-value-store/","message":"Error in PUT"}`},
