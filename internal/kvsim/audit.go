@@ -125,6 +125,9 @@ func allFormed(r *run, _ *observation) error {
 // configurationsAgree: all members have the same configuration, and nothing is left to do in it.
 func configurationsAgree(r *run, _ *observation) error {
 	c := r.ghost.newest
+	if c == nil {
+		return nil // no store has formed, and whoever could form one is gone
+	}
 	for i, s := range r.servers {
 		if own := s.machine.Configuration(); r.isMember(i) && own != nil && own.Index != c.Index {
 			return fmt.Errorf("the newest configuration is that of index %d, epoch %d; %s has that of index %d, epoch %d",
