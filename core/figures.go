@@ -1,10 +1,8 @@
 package core
 
 import (
-	"slices"
 	"time"
 
-	"github.com/sequitur-kv/sequitur/core/consensus"
 	"github.com/sequitur-kv/sequitur/core/view"
 )
 
@@ -56,13 +54,6 @@ func (m *Machine) figuresOfLog(f *Figures) {
 			f.VotersUp++
 		}
 	}
-}
-
-// Votes tells whether a member, by its index in the configuration, has a vote in the configuration
-// log. The store must have formed.
-func (m *Machine) Votes(member int) bool {
-	_, votes := slices.BinarySearch(m.raft.Status().Voters, consensus.ID(m.configuration.Members[member].Life))
-	return votes
 }
 
 // Up tells whether a member, by its index in the configuration, is presumed up. The store must have formed.

@@ -79,10 +79,13 @@ func (m *Machine) runLog() {
 			m.adoptEncoded(out.Installed.Data)
 		}
 		for i := range out.Committed {
-			m.applyEntry(out.Committed[i])
 			if m.raft == nil {
 				return // this life is over
 			}
+			m.applyEntry(out.Committed[i])
+		}
+		if m.raft == nil {
+			return
 		}
 		if out.Compact && m.configuration.Index <= m.raft.Status().Applied {
 			out.Reset()

@@ -140,8 +140,12 @@ func (c *Configuration) MemberAt(address string) int {
 
 func byAddress(m Member, address string) int { return strings.Compare(m.Address, address) }
 
-// MemberOf is the index of the member with a life, -1 if there is none.
+// MemberOf is the index of the member with a life, -1 if there is none; a member that was not seen yet
+// has none.
 func (c *Configuration) MemberOf(life LifeID) int {
+	if life == 0 {
+		return -1
+	}
 	for i := range c.Members {
 		if c.Members[i].Life == life && life != 0 {
 			return i
@@ -206,23 +210,4 @@ func (c *Configuration) Trim(vector causal.Vector, epoch uint64) causal.Vector {
 		return vector
 	}
 	return slices.DeleteFunc(vector, func(dot causal.Dot) bool { return c.Retired(dot.Replica, epoch) })
-}
-
-// ShardOf is the shard of a replica id, zero if it has none.
-func (c *Configuration) ShardOf(replica causal.ReplicaID) shard.ID {
-	if a := c.Assignment(replica); a != nil {
-		return a.Shard
-	}
-	return 0
-}
-
-// FirstMissing finds the first dot of the relevant part of need for a shard that have does not
-// cover: of the replicas that ever held slots of it. ok is false when all is covered.
-func (c *Configuration) FirstMissing(home shard.ID, have, need causal.Vector) (missing causal.Dot, ok bool) {
-	for _, dot := range need {
-		if c.ShardOf(dot.Replica) == home && !have.Covers(dot) {
-			return dot, true
-		}
-	}
-	return causal.Dot{}, false
 }

@@ -41,7 +41,7 @@ func TestFound(t *testing.T) {
 				t.Fatalf("shard %v of %d has %d of %d nodes", s.ID, f.ShardCount, n, all)
 			}
 			for k, m := range s.Members {
-				if c.Members[m].Shard != s.ID || c.Members[m].Replica != s.Replicas[k] || c.ShardOf(s.Replicas[k]) != s.ID {
+				if c.Members[m].Shard != s.ID || c.Members[m].Replica != s.Replicas[k] {
 					t.Fatalf("member %d of shard %v: %+v", m, s.ID, c.Members[m])
 				}
 				a := c.Assignment(s.Replicas[k])
@@ -65,7 +65,7 @@ func TestFound(t *testing.T) {
 				t.Fatalf("member %d: %+v", i, m)
 			}
 		}
-		if c.MemberAt("") != -1 || c.MemberAt("node00:800") != -1 || c.MemberAt("z") != -1 || c.MemberOf(0) != -1 || c.ShardOf(0) != 0 || c.ShardOf(99) != 0 {
+		if c.MemberAt("") != -1 || c.MemberAt("node00:800") != -1 || c.MemberAt("z") != -1 || c.MemberOf(0) != -1 {
 			t.Fatal("strangers are members")
 		}
 	})
@@ -131,30 +131,20 @@ func FuzzFounding(f *testing.F) {
 	})
 }
 
-func TestFirstMissing(t *testing.T) {
-	c := view.Found(view.Founding{ShardCount: 2, Founders: []view.Founder{
-		{Address: "a", Life: 1}, {Address: "b", Life: 2}, {Address: "c", Life: 3}, {Address: "d", Life: 4},
-	}})
-	rapid.Check(t, func(t *rapid.T) {
-		draw := func(name string) (v causal.Vector) {
-			for r := range causal.ReplicaID(6) { // 5 and 6 belong to no shard
-				v = v.Raise(causal.Dot{Replica: r + 1, Seq: rapid.Uint64Range(0, 3).Draw(t, name)})
-			}
-			return v
-		}
-		have, need := draw("have"), draw("need")
-		home := shard.ID(rapid.IntRange(1, 2).Draw(t, "home"))
-		missing, ok := c.FirstMissing(home, have, need)
-		want := causal.Dot{}
-		for r := causal.ReplicaID(home*2 - 1); r <= causal.ReplicaID(home*2); r++ {
-			if need.Get(r) > have.Get(r) && want == (causal.Dot{}) {
-				want = causal.Dot{Replica: r, Seq: need.Get(r)}
-			}
-		}
-		if missing != want || ok != (want != causal.Dot{}) {
-			t.Fatalf("%v beyond %v in shard %v: %v, %t", need, have, home, missing, ok)
-		}
-	})
+// A member that was not seen yet has no life: nothing that concerns nobody in particular is taken for its own.
+func TestInvitedMemberHasNoLife(t *testing.T) {
+	c := view.Found(view.Founding{ShardCount: 1, Founders: []view.Founder{{Address: "a", Life: 1}, {Address: "b", Life: 2}}})
+	c, _ = c.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Invite{Address: "c"}})
+	c, outcome := c.Apply(3, view.Enter{Address: "d", Life: 4})
+	if outcome.Result != view.Done || c.MemberOf(0) != -1 {
+		t.Errorf("outcome %+v, the member without a life is %d", outcome, c.MemberOf(0))
+	}
+	if invited := c.Members[c.MemberAt("c")]; invited.LastOutcome != (view.Outcome{}) {
+		t.Errorf("the invited member is told %+v", invited.LastOutcome)
+	}
+	if next, outcome := c.Apply(4, view.Request{Number: 9, Operation: view.Invite{Address: "e"}}); next != c || outcome != (view.Outcome{}) {
+		t.Errorf("a request of nobody comes to %+v", outcome)
+	}
 }
 
 func TestLifeText(t *testing.T) {
