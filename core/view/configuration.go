@@ -147,7 +147,7 @@ func (c *Configuration) MemberOf(life LifeID) int {
 		return -1
 	}
 	for i := range c.Members {
-		if c.Members[i].Life == life && life != 0 {
+		if c.Members[i].Life == life {
 			return i
 		}
 	}
