@@ -26,14 +26,18 @@ func newRequestIDs() *requestIDs {
 	return &requestIDs{prefix: hex.EncodeToString(random[:]) + "-"}
 }
 
-// header is the value of the response's header: what the client sent, if that is fit for a log
-// line, or a new name.
-func (ids *requestIDs) header(r *http.Request) []string {
+// next is the header's value for a request that brought none.
+func (ids *requestIDs) next() []string {
+	var text [32]byte
+	return []string{string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.last.Add(1), 10))}
+}
+
+// sentRequestID is the header's value that the client chose; nil if there is none that is fit for a log line.
+func sentRequestID(r *http.Request) []string {
 	if sent := r.Header[idHeader]; len(sent) > 0 && isRequestID(sent[0]) {
 		return sent[:1:1]
 	}
-	var text [32]byte
-	return []string{string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.last.Add(1), 10))}
+	return nil
 }
 
 // isRequestID accepts printable ASCII without spaces, quotes and backslashes.

@@ -2,6 +2,7 @@ package httpnode
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"regexp"
@@ -235,6 +236,10 @@ func TestReady(t *testing.T) {
 
 func TestRequestIDs(t *testing.T) {
 	n := realNode(t, Config{})
+	if got := do(n.Handler(), "GET", "/key-value-store/x", "").Header()[idHeader]; got != nil {
+		t.Errorf("got %q for a request that nobody names or logs", got)
+	}
+	n = realNode(t, Config{Logger: slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	for _, sent := range []string{"abc-1", strings.Repeat("x", maxRequestID), "~!#"} {
 		if got := do(n.Handler(), "GET", "/key-value-store/x", "", idHeader, sent).Header()[idHeader]; len(got) != 1 || got[0] != sent {
 			t.Errorf("sent %q, got %q", sent, got)
