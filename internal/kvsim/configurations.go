@@ -151,16 +151,15 @@ func (r *run) observe(before, now *view.Configuration) {
 	}
 	for i := range now.Members {
 		m := &now.Members[i]
-		was := before.MemberAt(m.Address)
-		if was < 0 {
+		if was := memberSince(before, m); was == nil {
 			note(wire.OpInvite, int(r.serverAt(m.Address)))
-		} else if m.Leaving && !before.Members[was].Leaving {
+		} else if m.Leaving && !was.Leaving {
 			note(wire.OpRemove, int(r.serverAt(m.Address)))
 		}
 	}
 	for i := range before.Members {
-		if now.MemberAt(before.Members[i].Address) < 0 {
-			note(wire.OpRemove, int(r.serverAt(before.Members[i].Address)))
+		if m := &before.Members[i]; memberSince(now, m) == nil {
+			note(wire.OpRemove, int(r.serverAt(m.Address)))
 		}
 	}
 	for i := range now.Assignments {
@@ -171,6 +170,15 @@ func (r *run) observe(before, now *view.Configuration) {
 	if now.Reshard.Started != before.Reshard.Started {
 		note(wire.OpReshard, r.ghost.serverOf(now.Reshard.By))
 	}
+}
+
+// memberSince finds a member in another configuration; nil if it is none there, or one that was deleted or
+// added in between: a server may apply several entries of the log in one step.
+func memberSince(c *view.Configuration, m *view.Member) *view.Member {
+	if at := c.MemberAt(m.Address); at >= 0 && c.Members[at].Joined == m.Joined {
+		return &c.Members[at]
+	}
+	return nil
 }
 
 // happened tells whether a change was seen that a request whose outcome the client does not know may have

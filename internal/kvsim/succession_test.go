@@ -1,6 +1,7 @@
 package kvsim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,5 +163,22 @@ func TestMembershipBites(t *testing.T) {
 	}
 	if s.Seeds >= 30 && len(s.Unreached) > 8 {
 		t.Errorf("situations never reached: %v", s.Unreached)
+	}
+}
+
+// TestObservesWhatOneStepHides: a server that applies several entries of the log in one step shows only what
+// they lead to, and that a member was deleted and added again.
+func TestObservesWhatOneStepHides(t *testing.T) {
+	runner := NewRunner(Membership())
+	runner.Run(1) // makes a world, which has the time
+	r := runner.run
+	r.ghost.observed = nil
+	founding := view.Founding{ShardCount: 1, Founders: []view.Founder{{Address: r.names[0], Life: 1}, {Address: r.names[1], Life: 2}}}
+	before := view.Found(founding)
+	now, _ := before.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: r.names[1], Down: true}})
+	now, _ = now.Apply(3, view.Request{By: 1, Number: 2, Operation: view.Invite{Address: r.names[1]}})
+	r.observe(before, now)
+	if want := []observed{{wire.OpInvite, 1, r.world.Now()}, {wire.OpRemove, 1, r.world.Now()}}; !slices.Equal(r.ghost.observed, want) {
+		t.Errorf("observed are %v, want %v", r.ghost.observed, want)
 	}
 }
