@@ -15,6 +15,9 @@ import (
 // up its place; else it asks to be entered, in the place of the life that the store knows at its
 // address.
 func (m *Machine) told(message *wire.Message, encoded []byte) {
+	if m.knows(encoded) {
+		return
+	}
 	r := codec.NewReader(encoded)
 	c := view.ReadConfiguration(&r)
 	if r.Close() != nil || c == nil || c.Cluster != message.Cluster {
@@ -23,7 +26,7 @@ func (m *Machine) told(message *wire.Message, encoded []byte) {
 	}
 	at := c.MemberAt(m.founder.Address)
 	switch {
-	case m.configuration != nil && (m.configuration.Cluster != c.Cluster || m.configuration.Index >= c.Index):
+	case m.configuration != nil && m.configuration.Cluster != c.Cluster:
 	case m.excluded && c.Index <= m.excludedAt: // of a member that does not know yet
 	case c.MemberOf(m.founder.Life) >= 0:
 		m.enter(c)

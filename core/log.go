@@ -113,15 +113,24 @@ func (m *Machine) applyEntry(committed consensus.Entry) {
 
 // adoptEncoded adopts a configuration that was told, if it is newer.
 func (m *Machine) adoptEncoded(encoded []byte) {
+	if m.knows(encoded) {
+		return
+	}
 	r := codec.NewReader(encoded)
 	next := view.ReadConfiguration(&r)
-	if r.Close() != nil || next == nil {
+	if r.Close() != nil || next.Cluster != m.configuration.Cluster {
 		m.probe(ProbeForeignMessage)
 		return
 	}
-	if next.Index > m.configuration.Index {
-		m.adopt(next)
-	}
+	m.adopt(next)
+}
+
+// knows tells whether a configuration of this store is no newer than the one in force: most that are
+// handed are not, and need not be read.
+func (m *Machine) knows(encoded []byte) bool {
+	r := codec.NewReader(encoded)
+	cluster, index := view.ReadHeading(&r)
+	return m.configuration != nil && cluster == m.configuration.Cluster && index <= m.configuration.Index
 }
 
 // propose hands an entry to the leader of the log; false: surely not.

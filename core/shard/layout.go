@@ -31,8 +31,11 @@ func (l *Layout) SlotsOf(id ID) Set {
 
 // Shards are the sets of slots of all shards, by id from 1.
 func (l *Layout) Shards() []Set {
-	sets := make([]Set, l.Count())
+	var sets []Set
 	for slot, owner := range l.owner {
+		for len(sets) < int(owner) {
+			sets = append(sets, Set{})
+		}
 		if owner > 0 {
 			sets[owner-1].Add(Slot(slot))
 		}
@@ -51,8 +54,11 @@ func (l *Layout) Count() int {
 
 // sizes is the number of slots of each shard, by id.
 func (l *Layout) sizes() []int {
-	sizes := make([]int, l.Count()+1)
+	sizes := make([]int, 1, 16)
 	for _, owner := range l.owner {
+		for len(sizes) <= int(owner) {
+			sizes = append(sizes, 0)
+		}
 		sizes[owner]++
 	}
 	return sizes

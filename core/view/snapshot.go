@@ -14,8 +14,8 @@ const configurationVersion = 1
 func AppendConfiguration(buf []byte, c *Configuration) []byte {
 	buf = append(buf, configurationVersion)
 	buf = codec.AppendFixed64(buf, uint64(c.Cluster))
-	buf = append(buf, c.Secret[:]...)
 	buf = codec.AppendUint(buf, c.Index)
+	buf = append(buf, c.Secret[:]...)
 	buf = codec.AppendUint(buf, c.Epoch)
 	buf = codec.AppendUint(buf, uint64(len(c.Members)))
 	for i := range c.Members {
@@ -51,15 +51,25 @@ func AppendConfiguration(buf []byte, c *Configuration) []byte {
 	return codec.AppendUint(buf, c.Rounds)
 }
 
-// ReadConfiguration reads what AppendConfiguration wrote; it is nil if the reader has failed.
-func ReadConfiguration(r *codec.Reader) *Configuration {
+// ReadHeading reads the beginning of what AppendConfiguration wrote: whose configuration it is, and its
+// Index. Both are zero if the reader has failed.
+func ReadHeading(r *codec.Reader) (cluster token.ClusterID, index uint64) {
 	if r.Byte() != configurationVersion {
 		r.Fail()
-		return nil
 	}
-	c := &Configuration{Cluster: token.ClusterID(r.Fixed64())}
+	cluster, index = token.ClusterID(r.Fixed64()), r.Uint()
+	if r.Err() != nil {
+		return 0, 0
+	}
+	return cluster, index
+}
+
+// ReadConfiguration reads what AppendConfiguration wrote; it is nil if the reader has failed.
+func ReadConfiguration(r *codec.Reader) *Configuration {
+	c := new(Configuration)
+	c.Cluster, c.Index = ReadHeading(r)
 	copy(c.Secret[:], r.Raw(len(c.Secret)))
-	c.Index, c.Epoch = r.Uint(), r.Uint()
+	c.Epoch = r.Uint()
 	for n := r.Count(1); n > 0 && r.Err() == nil; n-- {
 		c.Members = append(c.Members, readMember(r))
 	}
