@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/sequitur-kv/sequitur/internal/kvsim"
 )
@@ -20,9 +19,9 @@ func (c *common) record(scenario *kvsim.Scenario, results []kvsim.Result) error 
 		if r.Failure == nil {
 			continue
 		}
-		name := filepath.Join(c.capsules, fmt.Sprintf("seed-%d.capsule", r.Seed))
 		capsule := kvsim.Record(scenario, r)
-		if err := writeCapsule(name, &capsule); err != nil {
+		name, err := writeNewCapsule(filepath.Join(c.capsules, fmt.Sprintf("seed-%d", r.Seed)), &capsule)
+		if err != nil {
 			return err
 		}
 		c.written[r.Seed] = name
@@ -30,6 +29,20 @@ func (c *common) record(scenario *kvsim.Scenario, results []kvsim.Result) error 
 	return nil
 }
 
+// writeNewCapsule writes stem.capsule and returns its name. A file that is there already and says something else may
+// be somebody's work: then it is stem-2.capsule, stem-3.capsule, …
+func writeNewCapsule(stem string, capsule *kvsim.Capsule) (name string, err error) {
+	name = stem + ".capsule"
+	for i := 2; ; i++ {
+		text, err := os.ReadFile(name)
+		if err != nil || string(text) == capsule.Format() {
+			return name, writeCapsule(name, capsule)
+		}
+		name = fmt.Sprintf("%s-%d.capsule", stem, i)
+	}
+}
+
+// writeCapsule writes a capsule over whatever is there.
 func writeCapsule(name string, capsule *kvsim.Capsule) error {
 	if err := os.WriteFile(name, []byte(capsule.Format()), 0o644); err != nil {
 		return fmt.Errorf("the capsule cannot be written: %w; choose another place, or none with --capsules \"\"", err)
@@ -45,7 +58,7 @@ func readCapsule(name string) (kvsim.Capsule, error) {
 	}
 	capsule, err := kvsim.ParseCapsule(string(text))
 	if err != nil {
-		return capsule, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "kvsim: "))
+		return capsule, fmt.Errorf("%s: %w", name, err)
 	}
 	return capsule, nil
 }

@@ -91,6 +91,84 @@ func TestReplayComparesDigests(t *testing.T) {
 	}
 }
 
+// TestCapsulesOfPeopleStay: nothing is written over a file that somebody may have edited.
+func TestCapsulesOfPeopleStay(t *testing.T) {
+	dir := t.TempDir()
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	again := func() string {
+		t.Helper()
+		stdout, _, _ := startIn(t, dir, binary, "run", "--seed", "3", "--linearizability")
+		return stdout
+	}
+	expect(t, again(), `replay +simulate replay seed-3.capsule$`)
+	written := read("seed-3.capsule")
+	if expect(t, again(), `replay +simulate replay seed-3.capsule$`); read("seed-3.capsule") != written {
+		t.Error("the same run is another capsule")
+	}
+	edited := written + "# mine\n"
+	if err := os.WriteFile(filepath.Join(dir, "seed-3.capsule"), []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, again(), `replay +simulate replay seed-3-2.capsule$`)
+	if read("seed-3.capsule") != edited || read("seed-3-2.capsule") != written {
+		t.Error("what was edited is lost, or what is new")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "seed-3.min.capsule"), []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, _ := startIn(t, dir, binary, "shrink", "seed-3.capsule")
+	if expect(t, stdout, `^seed-3.min-2.capsule: `); read("seed-3.min.capsule") != edited {
+		t.Error("what was edited is lost")
+	}
+}
+
+// TestShrinkKeepsTheRule: who changes what the capsule expects is told what its run is.
+func TestShrinkKeepsTheRule(t *testing.T) {
+	dir := t.TempDir()
+	startIn(t, dir, binary, "run", "--seed", "3", "--linearizability")
+	file := filepath.Join(dir, "seed-3.capsule")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"expect violated monotonic reads": `the capsule expects violated monotonic reads, but its run is violated linearizability; to shrink that, change its line to "expect violated linearizability"`,
+		"expect holds":                    "the capsule expects holds, but its run is violated linearizability",
+	} {
+		other := strings.Replace(string(text), "expect violated linearizability", line, 1)
+		if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stdout, stderr, code := startIn(t, dir, binary, "shrink", file)
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) || strings.Contains(stderr, "kvsim: ") {
+			t.Errorf("exit code %d, %q", code, stderr)
+		}
+	}
+}
+
+// TestRuinIsTold: a run that holds because nothing was left to ask says so.
+func TestRuinIsTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gone.capsule")
+	text := "capsule 1\nscenario standard\nseed 2\nexpect holds\nfaults\nat 10s kill n1..n6\noperations\nat 5s A-0 n1 put k0 1 within 3s\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, code := start(t, binary, "replay", file)
+	if code != exitHolds {
+		t.Errorf("exit code %d", code)
+	}
+	expect(t, stdout, `: holds$`, `^  beyond +everybody who knew of the store was dead or had lost its memory at 10 s`)
+	stdout, _, _ = start(t, binary, "replay", "--json", file)
+	expect(t, stdout, `"ruin": "everybody who knew`)
+}
+
 // TestPanicShrinks: a panic is a violation like others, up to the last operation.
 func TestPanicShrinks(t *testing.T) {
 	file := capsuleOf(t, crashing)
@@ -119,9 +197,10 @@ func TestBadCapsules(t *testing.T) {
 		{[]string{"replay", bad}, `bad.capsule: line 3 of the capsule: "speed" is unknown; known are `},
 		{[]string{"shrink", bad}, `bad.capsule: line 3 of the capsule: "speed" is unknown; known are `},
 		{[]string{"replay", filepath.Join(dir, "none")}, "the capsule cannot be read"},
-		{[]string{"replay"}, "requires at least 1 arg"},
-		{[]string{"shrink"}, "accepts 1 arg"},
+		{[]string{"replay"}, "which capsule? name its file, like: simulate replay seed-7.capsule"},
+		{[]string{"shrink"}, "which capsule? name its file, like: simulate shrink seed-7.capsule"},
 		{[]string{"shrink", bad, "--workers", "0"}, "line 3"},
+		{[]string{"shrink", bad, "more"}, `"more" is too much; simulate shrink takes one capsule at a time`},
 		{[]string{"run", "--seed", "1", "--html", filepath.Join(dir, "no", "folder")}, "the picture cannot be written"},
 	} {
 		stdout, stderr, code := start(t, binary, test.args...)

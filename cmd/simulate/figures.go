@@ -38,10 +38,10 @@ func percent(part, whole uint64) string {
 	}
 }
 
-// counted is a number of things: "1 fault", "2 faults".
-func counted(n int, what string) string {
+// counted is a number of things: "1 fault", "2,000 faults".
+func counted[N int | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return grouped(uint64(n)) + " " + what + "s"
 }

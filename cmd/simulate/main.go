@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 )
 
@@ -39,7 +40,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := newRoot(stdout, stderr)
 	command.SetArgs(args)
-	err := command.ExecuteContext(ctx)
+	command, err := command.ExecuteContextC(ctx)
 	var end exit
 	switch {
 	case err == nil:
@@ -48,7 +49,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return end.code
 	}
 	// Whatever else goes wrong is about the command line or a file that it names.
-	_, _ = fmt.Fprintf(stderr, "simulate: %v\n", err)
+	_, _ = fmt.Fprintf(stderr, "simulate: %s\n", bare(err))
 	_, _ = fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", command.CommandPath())
 	return exitUsage
+}
+
+// bare is an error without the names of the packages that it comes from, which tell a user nothing.
+func bare(err error) string {
+	text := err.Error()
+	for _, name := range []string{"kvsim: ", "netsim: "} {
+		text = strings.ReplaceAll(text, name, "")
+	}
+	return text
 }

@@ -205,6 +205,35 @@ func TestBadUsage(t *testing.T) {
 	}
 }
 
+// TestUsageErrorsSayWhatToDo: each mistake is answered with what to write instead, and with the help of the command.
+func TestUsageErrorsSayWhatToDo(t *testing.T) {
+	for _, test := range []struct {
+		args       []string
+		want, help string
+	}{
+		{[]string{"foo"}, `there is no command "foo"; known are replay, run, shrink, sweep`, "simulate --help"},
+		{[]string{"sweep", "1..5"}, `"1..5" is too much; name the range like: simulate sweep --seeds 1..1000`, "simulate sweep --help"},
+		{[]string{"run", "7"}, `"7" is too much; name the seed like: simulate run --seed 7`, "simulate run --help"},
+		{[]string{"run", "--seed", "x"}, `invalid argument "x" for "--seed" flag; write a whole number`, "simulate run --help"},
+		{[]string{"--workers", "many"}, `invalid argument "many" for "--workers" flag; write a whole number`, "simulate --help"},
+		{[]string{"--scenario", "none"}, `simulate: no scenario is named "none"; known are: standard`, "simulate --help"},
+		{[]string{"sweep", "--scenario", "none"}, `simulate: no scenario is named "none"`, "simulate sweep --help"},
+	} {
+		_, stderr, code := start(t, binary, test.args...)
+		if code != exitUsage || !strings.Contains(stderr, test.want) || !strings.Contains(stderr, "'"+test.help+"'") {
+			t.Errorf("%v: exit code %d, %q\nwant %s", test.args, code, stderr, test.want)
+		}
+	}
+}
+
+func TestOneIsOne(t *testing.T) {
+	stdout, _, _ := start(t, binary, "sweep", "--seeds", "5..5")
+	expect(t, stdout, `^1 seed: no violation$`)
+	if line := regexp.MustCompile(`(?m)(^|[^.,\d])1 [a-z]+s( |:|$).*`).FindString(stdout); line != "" {
+		t.Errorf("%q in\n%s", line, stdout)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"sweep", "--help"}, {"replay", "--help"}, {"shrink", "--help"}} {
 		stdout, _, code := start(t, binary, args...)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ func newReplay(c *common) *cobra.Command {
 
 Exit codes: 0 everything is as expected, also a violation; 1 something is not; 2 a file is
 no capsule: the error names the line.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: capsuleArgs(math.MaxInt),
 		RunE: func(_ *cobra.Command, files []string) error {
 			capsules := make([]kvsim.Capsule, len(files))
 			for i, file := range files { // all are read before the first is run
@@ -56,6 +57,7 @@ func describeReplay(c *common, j *replayJSON, r *kvsim.Result) {
 	if r.Failure != nil && len(r.Story) <= longestStory {
 		tell(&b, r.Story)
 	}
+	describeRuin(&b, r)
 	if j.Differs == "" {
 		fmt.Fprintf(&b, "  %s, digest %s\n", good("as expected"), j.Digest)
 	} else {
@@ -89,13 +91,14 @@ type replayJSON struct {
 	File    string `json:"file"`
 	Verdict string `json:"verdict"`
 	Rule    string `json:"rule,omitempty"`    // that is broken
+	Ruin    string `json:"ruin,omitempty"`    // what the faults did beyond what the store promises to survive
 	Digest  string `json:"digest"`            //
 	Differs string `json:"differs,omitempty"` // from what the capsule expects, and how
 }
 
 func newReplayJSON(file string, capsule *kvsim.Capsule, r *kvsim.Result, verdictOnly bool) replayJSON {
 	return replayJSON{
-		File: file, Verdict: r.Verdict.String(), Rule: r.Failure.Rule(), Digest: fmt.Sprintf("%016x", r.Digest),
+		File: file, Verdict: r.Verdict.String(), Rule: r.Failure.Rule(), Ruin: r.Ruin, Digest: fmt.Sprintf("%016x", r.Digest),
 		Differs: capsule.Differs(r, verdictOnly),
 	}
 }

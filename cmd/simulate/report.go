@@ -42,6 +42,7 @@ func reportRun(c *common, scenario *kvsim.Scenario, r *kvsim.Result) error {
 	} else {
 		fmt.Fprintf(&b, "seed %d: %s\n", r.Seed, good("no violation"))
 	}
+	describeRuin(&b, r)
 	describeStats(&b, &r.Stats)
 	names := make([]string, len(r.Probes))
 	for i, p := range r.Probes {
@@ -73,7 +74,7 @@ func reportSweep(c *common, scenario *kvsim.Scenario, s *kvsim.Sweep, elapsed ti
 			for _, f := range s.Failures[shown:min(len(s.Failures), shown+20)] {
 				seeds = append(seeds, fmt.Sprint(f.Seed))
 			}
-			fmt.Fprintf(&b, "and %d more: seeds %s\n\n", len(s.Failures)-shown, strings.Join(seeds, ", "))
+			fmt.Fprintf(&b, "and %d more, seed %s\n\n", len(s.Failures)-shown, strings.Join(seeds, ", "))
 			break
 		}
 		describeFailure(&b, c, &s.Failures[i])
@@ -88,12 +89,12 @@ func reportSweep(c *common, scenario *kvsim.Scenario, s *kvsim.Sweep, elapsed ti
 
 // headline is the verdict on a sweep.
 func headline(s *kvsim.Sweep) string {
-	text := grouped(s.Seeds) + " seeds: "
+	text := counted(s.Seeds, "seed") + ": "
 	if s.Stopped {
-		text = fmt.Sprintf("stopped after %s of %s seeds: ", grouped(s.Seeds), grouped(s.Last-s.First+1))
+		text = fmt.Sprintf("stopped after %s of %s: ", grouped(s.Seeds), counted(s.Last-s.First+1, "seed"))
 	}
 	if s.Interrupted {
-		text = fmt.Sprintf("interrupted after %s of %s seeds: ", grouped(s.Seeds), grouped(s.Last-s.First+1))
+		text = fmt.Sprintf("interrupted after %s of %s: ", grouped(s.Seeds), counted(s.Last-s.First+1, "seed"))
 	}
 	switch {
 	case s.Failed > 0:
@@ -106,6 +107,13 @@ func headline(s *kvsim.Sweep) string {
 		return text + bad("undecided: ") + "no violation, but situations that the scenario promises were never reached\n"
 	}
 	return text + good("no violation") + "\n"
+}
+
+// describeRuin says what a run could not be asked for.
+func describeRuin(b *strings.Builder, r *kvsim.Result) {
+	if r.Ruin != "" {
+		fmt.Fprintf(b, "  beyond       %s\n", r.Ruin)
+	}
 }
 
 func describeFailure(b *strings.Builder, c *common, r *kvsim.Result) {
@@ -125,7 +133,7 @@ func describeFailure(b *strings.Builder, c *common, r *kvsim.Result) {
 	fmt.Fprintf(b, "\n  reproduce   %s\n", reproduce(c, r.Seed))
 	if file := c.written[r.Seed]; file != "" {
 		fmt.Fprintf(b, "  replay      simulate replay %s\n", file)
-		fmt.Fprintf(b, "  shrink      simulate shrink %-30s (%d faults, %d operations now)\n", file, len(r.Faults), r.Operations)
+		fmt.Fprintf(b, "  shrink      simulate shrink %-30s (%s, %s now)\n", file, counted(len(r.Faults), "fault"), counted(r.Operations, "operation"))
 	}
 }
 
@@ -172,7 +180,7 @@ func describeProbes(b *strings.Builder, scenario *kvsim.Scenario, s *kvsim.Sweep
 		}
 	}
 	if rarest.Name != "" {
-		fmt.Fprintf(b, "; rarest: %s (%s seeds)", rarest.Name, grouped(rarest.Seeds))
+		fmt.Fprintf(b, "; rarest: %s (%s)", rarest.Name, counted(rarest.Seeds, "seed"))
 	}
 	b.WriteByte('\n')
 }
@@ -219,12 +227,13 @@ type runJSON struct {
 	Operations     int     `json:"operations"`
 	VirtualSeconds float64 `json:"virtual_seconds"`
 	Failure        string  `json:"failure,omitempty"`
+	Ruin           string  `json:"ruin,omitempty"` // what the faults did beyond what the store promises to survive
 }
 
 func newRunJSON(r *kvsim.Result) runJSON {
 	j := runJSON{
 		Seed: r.Seed, Scenario: r.Scenario, Verdict: r.Verdict.String(), Digest: fmt.Sprintf("%016x", r.Digest),
-		Events: r.Events, Operations: r.Operations, VirtualSeconds: float64(r.Virtual) / float64(netsim.Second),
+		Events: r.Events, Operations: r.Operations, VirtualSeconds: float64(r.Virtual) / float64(netsim.Second), Ruin: r.Ruin,
 	}
 	if r.Failure != nil {
 		j.Failure = r.Failure.Name + ": " + r.Failure.Explanation

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -36,6 +37,51 @@ func (c *common) runs(command *cobra.Command) {
 	flags.StringVar(&c.capsules, "capsules", ".", "write the capsules of failures to this `DIR`; \"\" writes none")
 }
 
+// noCommand refuses what is no command.
+func noCommand(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range command.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("there is no command %q; known are %s", args[0], strings.Join(names, ", "))
+}
+
+// noArgs refuses arguments; hint says what to write instead.
+func noArgs(hint string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%q is too much; %s", args[0], hint)
+	}
+}
+
+// capsuleArgs wants files, at most so many.
+func capsuleArgs(most int) cobra.PositionalArgs {
+	return func(command *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return fmt.Errorf("which capsule? name its file, like: %s seed-7.capsule", command.CommandPath())
+		case len(args) > most:
+			return fmt.Errorf("%q is too much; %s takes one capsule at a time", args[most], command.CommandPath())
+		}
+		return nil
+	}
+}
+
+// flagError says what to write instead of a number that is none.
+func flagError(_ *cobra.Command, err error) error {
+	if what, _, ok := strings.Cut(err.Error(), ": strconv."); ok {
+		return fmt.Errorf("%s; write a whole number", what)
+	}
+	return err
+}
+
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	c := &common{stdout: stdout, stderr: stderr}
 	sweep := newSweep(c)
@@ -51,13 +97,14 @@ fails is written as a capsule: a text file that replay runs again and shrink mak
 Exit codes: 0 everything held (replay: all is as the capsule expects); 1 a violation, or a
 panic of the machine (replay: not as expected); 2 bad usage or input; 3 undecided:
 interrupted, or a promised situation was never reached.`,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          sweep.RunE,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print the result as JSON")
 	for _, name := range []string{"workers", "scenario", "linearizability", "capsules"} {
 		root.Flags().AddFlag(sweep.Flags().Lookup(name))

@@ -18,7 +18,7 @@ func newRun(c *common) *cobra.Command {
 		Use:   "run --seed N",
 		Short: "Run one seed",
 		Long:  "run runs one seed and prints what happened, the verdict and the digest: equal digests are equal runs.",
-		Args:  cobra.NoArgs,
+		Args:  noArgs("name the seed like: simulate run --seed 7"),
 		RunE: func(*cobra.Command, []string) error {
 			c.linear = c.linear || html != ""
 			scenario, err := c.load()

@@ -22,9 +22,9 @@ func newShrink(c *common) *cobra.Command {
 		Use:   "shrink FILE",
 		Short: "Make a capsule small",
 		Long: `shrink leaves out faults and operations of a capsule, weakens and gathers what is left, as
-long as the same guarantee or invariant stays violated, writes the small capsule and tells
-its story. The same capsule always shrinks to the same one.`,
-		Args: cobra.ExactArgs(1),
+long as the guarantee or invariant stays violated that the capsule expects to be, writes the
+small capsule and tells its story. The same capsule always shrinks to the same one.`,
+		Args: capsuleArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			capsule, err := readCapsule(args[0])
 			if err != nil {
@@ -33,25 +33,27 @@ its story. The same capsule always shrinks to the same one.`,
 			if workers < 1 {
 				return fmt.Errorf("--workers %d: at least one has to do the work", workers)
 			}
-			if output == "" {
-				output = strings.TrimSuffix(args[0], ".capsule") + ".min.capsule"
-			}
 			line := newLine(c)
 			begin := time.Now()
 			shrunk, err := kvsim.Shrink(capsule, kvsim.ShrinkOptions{Workers: workers, Progress: func(p kvsim.ShrinkProgress) {
-				line.show("%s: %d faults, %d operations left after %s runs", p.Step, p.Faults, p.Operations, grouped(uint64(p.Runs)))
+				line.show("%s: %s, %s left after %s", p.Step, counted(p.Faults, "fault"), counted(p.Operations, "operation"), counted(p.Runs, "run"))
 			}})
 			line.clear()
 			if err != nil {
 				return err
 			}
-			if err := writeCapsule(output, &shrunk.Capsule); err != nil {
+			if output != "" {
+				err = writeCapsule(output, &shrunk.Capsule)
+			} else {
+				output, err = writeNewCapsule(strings.TrimSuffix(args[0], ".capsule")+".min", &shrunk.Capsule)
+			}
+			if err != nil {
 				return err
 			}
 			return reportShrunk(c, output, &capsule, &shrunk, time.Since(begin))
 		},
 	}
-	command.Flags().StringVarP(&output, "output", "o", "", "write the small capsule to this `FILE` (default: FILE.min.capsule)")
+	command.Flags().StringVarP(&output, "output", "o", "", "write the small capsule to this `FILE`, whatever it holds (default: FILE.min.capsule, or the next free name)")
 	command.Flags().IntVar(&workers, "workers", runtime.GOMAXPROCS(0), "runs at the same time (default: one per CPU)")
 	return command
 }
@@ -77,7 +79,7 @@ func reportShrunk(c *common, file string, from *kvsim.Capsule, s *kvsim.Shrunk, 
 		b.WriteString("\nMore might be left out: the budget of work ran out. Shrink the result again.\n")
 	}
 	fmt.Fprintf(&b, "\n  replay      simulate replay %s\n", file)
-	fmt.Fprintf(&b, "  took        %.1f s, %s runs\n", elapsed.Seconds(), grouped(uint64(s.Runs)))
+	fmt.Fprintf(&b, "  took        %.1f s, %s\n", elapsed.Seconds(), counted(s.Runs, "run"))
 	if _, err := io.WriteString(c.stdout, b.String()); err != nil {
 		return fmt.Errorf("the result cannot be written: %w", err)
 	}

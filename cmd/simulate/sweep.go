@@ -23,7 +23,7 @@ func newSweep(c *common) *cobra.Command {
 		Short: "Run many seeds",
 		Long: `sweep runs a range of seeds, both ends included, or 1,000 fresh ones, and prints what was
 tried and whether it held. Ctrl-C ends it early with the verdict so far.`,
-		Args: cobra.NoArgs,
+		Args: noArgs("name the range like: simulate sweep --seeds 1..1000"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			scenario, err := c.load()
 			if err != nil {

@@ -65,7 +65,7 @@ func (w *Administration) draw(seed netsim.Seed, client, number, count, servers i
 }
 
 // Repairs are the last administrative requests: once the world has healed, whoever runs the store deletes
-// the nodes that never come back.
+// the nodes that never come back. A scenario without administration has somebody who does that alone.
 const (
 	repairs       = 5
 	repairEvery   = 6 * netsim.Second
@@ -74,13 +74,17 @@ const (
 
 // planRepairs appends them.
 func (r *run) planRepairs(plan []Operation) []Operation {
-	if r.scenario.Administration.Clients == 0 {
+	if !r.repaired {
 		return plan
 	}
 	client := r.scenario.Workload.Clients
 	for number := range repairs {
+		at := r.scenario.ChaosEnd + repairEvery*netsim.Time(number) + 2*netsim.Second
+		if at+repairTimeout > r.scenario.Settled {
+			break
+		}
 		plan = append(plan, Operation{
-			Client: client, Number: repairNumber + number, At: r.scenario.ChaosEnd + repairEvery*netsim.Time(number) + 2*netsim.Second,
+			Client: client, Number: repairNumber + number, At: at,
 			Node: number % r.scenario.Servers, Op: wire.OpRemove, Member: deadNode, Timeout: repairTimeout,
 		})
 	}

@@ -1,6 +1,7 @@
 package kvsim
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -79,9 +80,16 @@ func (r *run) beginAudit() {
 	}
 	r.settled = true
 	r.goesOn = false // a run that has failed already has shown what it can
+	if r.unformable() {
+		return
+	}
+	r.mourn()
 	for _, promise := range settledPromises() {
 		if r.failure != nil {
 			return
+		}
+		if promise.atRest && r.unfinished() {
+			continue
 		}
 		if err := promise.check(r, nil); err != nil {
 			r.fail(promise.name, err.Error())
@@ -94,13 +102,13 @@ func settledPromises() []invariant {
 	return []invariant{
 		{name: "settled.all_formed", check: allFormed},
 		{name: "settled.configurations_agree", check: configurationsAgree},
-		{name: "settled.coverage_is_tidy", check: coverageIsTidy},
+		{name: "settled.coverage_is_tidy", check: coverageIsTidy, atRest: true},
 		{name: "settled.every_operation_ended", check: everyOperationEnded},
 		{name: "settled.nothing_waits", check: nothingWaits},
-		{name: "settled.vectors_are_equal", check: vectorsAreEqual},
-		{name: "settled.vectors_are_complete", check: vectorsAreComplete},
-		{name: "settled.replicas_agree", check: replicasAgree},
-		{name: "settled.nothing_lost", check: nothingLost},
+		{name: "settled.vectors_are_equal", check: vectorsAreEqual, atRest: true},
+		{name: "settled.vectors_are_complete", check: vectorsAreComplete, atRest: true},
+		{name: "settled.replicas_agree", check: replicasAgree, atRest: true},
+		{name: "settled.nothing_lost", check: nothingLost, atRest: true},
 	}
 }
 
@@ -113,38 +121,45 @@ func allFormed(r *run, _ *observation) error {
 		c, obstacle := s.machine.Configuration(), s.machine.Obstacle()
 		deleted := r.ghost.newest != nil && r.ghost.newest.MemberAt(r.names[i]) < 0
 		switch {
+		case !r.isMember(i) && r.undecidable():
+			if obstacle == "" || c != nil {
+				return fmt.Errorf("%s is no member of the store any more, cannot become one, and does not say so: it %s", r.names[i], saying(obstacle))
+			}
 		case deleted && (c != nil || obstacle == "" || !s.deleted):
-			return fmt.Errorf("%s was deleted from the view and does not know: %q", r.names[i], obstacle)
+			return fmt.Errorf("%s was deleted from the view and does not know: it %s", r.names[i], saying(obstacle))
 		case !deleted && (c == nil || obstacle != ""):
-			return fmt.Errorf("%s does not serve: %q", r.names[i], obstacle)
+			return fmt.Errorf("%s does not serve: it %s", r.names[i], saying(obstacle))
 		}
 	}
 	return nil
 }
 
-// configurationsAgree: all members have the same configuration, and nothing is left to do in it.
+// configurationsAgree: all members have the same configuration, and nothing is left to do in it that can still be
+// done.
 func configurationsAgree(r *run, _ *observation) error {
 	c := r.ghost.newest
 	if c == nil {
 		return nil // no store has formed, and whoever could form one is gone
 	}
 	for i, s := range r.servers {
-		if own := s.machine.Configuration(); r.isMember(i) && own != nil && own.Index != c.Index {
+		if own := s.machine.Configuration(); r.isMember(i) && own != nil && own.Index != c.Index && (own.Epoch != c.Epoch || !r.crippled()) {
 			return fmt.Errorf("the newest configuration is that of index %d, epoch %d; %s has that of index %d, epoch %d",
 				c.Index, c.Epoch, r.names[i], own.Index, own.Epoch)
 		}
 	}
+	if r.undecidable() || r.unfinished() {
+		return nil
+	}
 	for i := range c.Members {
 		m := &c.Members[i]
-		if at := int(r.serverAt(m.Address)); m.Leaving || r.dead(at) || r.servers[at].machine.Life() != m.Life {
-			return fmt.Errorf("%s, life %s, is still a member; leaving: %t, for good: %t, lives %s",
-				m.Address, m.Life, m.Leaving, r.dead(at), r.servers[at].machine.Life())
+		at := int(r.serverAt(m.Address))
+		if (m.Leaving || r.dead(at) || r.servers[at].machine.Life() != m.Life) && !r.abandoned(m.Shard) {
+			return errors.New(r.memberInWords(m))
 		}
 	}
 	for i := range c.Assignments {
 		if a := &c.Assignments[i]; a.Stage != view.Serving || a.Target {
-			return fmt.Errorf("replica %d of %s, in shard %s, is at stage %d; final known: %t, dead: %t",
-				a.Replica, r.names[r.ghost.serverOf(a.Life)], a.Shard, a.Stage, a.Fixed, a.Dead)
+			return errors.New(r.assignmentInWords(a))
 		}
 	}
 	for i := range c.Shards {
@@ -167,7 +182,7 @@ func coverageIsTidy(r *run, _ *observation) error {
 			charged = charged.Union(&a.Slots)
 		}
 		if held := have.Slots(); held != charged {
-			return fmt.Errorf("%s is in charge of %d slots and holds %d", r.names[i], charged.Len(), held.Len())
+			return fmt.Errorf("%s is in charge of %s and holds %d", r.names[i], counted(charged.Len(), "slot"), held.Len())
 		}
 		for k := range have {
 			for _, dot := range have[k].Vector {
@@ -183,8 +198,7 @@ func coverageIsTidy(r *run, _ *observation) error {
 func everyOperationEnded(r *run, _ *observation) error {
 	for number := range r.fates[:r.audits] {
 		if r.fates[number].ending == pending {
-			return fmt.Errorf("operation %d of client %s has neither an answer nor been given up",
-				number+1, clientName(r.plan[number].Client))
+			return fmt.Errorf("%s has neither an answer nor been given up", r.plan[number].name())
 		}
 	}
 	return nil
@@ -196,7 +210,7 @@ func nothingWaits(r *run, _ *observation) error {
 			continue
 		}
 		if waiting := s.machine.Waiting(); waiting != 0 {
-			return fmt.Errorf("%d requests still wait at %s", waiting, r.names[i])
+			return fmt.Errorf("still waiting at %s: %s", r.names[i], counted(waiting, "request"))
 		}
 	}
 	return nil
@@ -207,7 +221,8 @@ func vectorsAreEqual(r *run, _ *observation) error {
 	for i, s := range r.servers {
 		for j, other := range r.servers[:i] {
 			if r.isMember(i) && r.isMember(j) && !equalInCommon(s.machine.Have(), other.machine.Have()) {
-				return fmt.Errorf("%s has %s, %s has %s", r.names[i], s.machine.Have(), r.names[j], other.machine.Have())
+				return fmt.Errorf("%s and %s do not cover the same writes of what both hold: %s covers %s, %s covers %s",
+					r.names[i], r.names[j], r.names[i], inWords(s.machine.Have()), r.names[j], inWords(other.machine.Have()))
 			}
 		}
 	}
@@ -223,6 +238,9 @@ func vectorsAreComplete(r *run, _ *observation) error {
 		c, have := s.machine.Configuration(), s.machine.Have()
 		for j := range c.Assignments {
 			a := &c.Assignments[j]
+			if r.undecidable() && c.MemberOf(a.Life) >= 0 && r.isLost(&c.Members[c.MemberOf(a.Life)]) {
+				continue // nobody can say any more how many of them count
+			}
 			made := r.ghost.made(a.Replica)
 			for k := range have {
 				common := have[k].Slots.Intersect(&a.Slots)
@@ -232,8 +250,8 @@ func vectorsAreComplete(r *run, _ *observation) error {
 				}
 				need := c.Need(slot, causal.Dot{Replica: a.Replica, Seq: made})
 				if has := have[k].Vector.Get(a.Replica); has != need {
-					return fmt.Errorf("%s made %d writes as replica %d, %s has %d of them",
-						r.names[r.ghost.serverOf(a.Life)], made, a.Replica, r.names[i], has)
+					return fmt.Errorf("%s made %s as replica %d, %s has %d of them",
+						r.names[r.ghost.serverOf(a.Life)], counted(int(made), "write"), a.Replica, r.names[i], has)
 				}
 			}
 		}
@@ -260,6 +278,9 @@ func replicasAgree(r *run, _ *observation) error {
 		if r.isMember(i) && s.machine.Shard() != 0 {
 			replicas = append(replicas, checker.Replica{Name: r.names[i], Shard: s.machine.Shard().String(), Entries: entries(s.machine)})
 		}
+	}
+	if len(replicas) == 0 && r.ruin() != "" {
+		return nil
 	}
 	agreement, err := checker.CheckAgreement(replicas)
 	if err != nil {
@@ -310,32 +331,38 @@ func (r *run) auditAnswered(number int32, response *core.Response) {
 	node := r.names[r.fates[number].asks]
 	unknown := int(plan.Shard) >= len(r.live) // there are fewer shards now
 	switch {
+	case r.excused(number, response.Status) && (!response.Status.Succeeded() || plan.Op == wire.OpKeyCount):
 	case plan.Op == wire.OpKeyCount && unknown:
 		if response.Status != wire.StatusNoShard {
-			r.fail("audit.key_counts_are_right", fmt.Sprintf("%s answers %q about shard %s, which does not exist", node, response.Status, plan.Shard))
+			r.fail("audit.key_counts_are_right", fmt.Sprintf("%s answers \"%s\" about shard %s, which does not exist", node, response.Status, plan.Shard))
 		}
 	case !response.Status.Succeeded():
-		r.fail("audit.every_question_is_answered", fmt.Sprintf("%s answers %q to a %s of %q after everything healed: %s",
-			node, response.Status, plan.Op, plan.Key, response.Reason))
+		r.fail("audit.every_question_is_answered", fmt.Sprintf("%s answers \"%s\" to the question for %s after everything healed%s",
+			node, response.Status, questionInWords(plan), because(response.Reason)))
 	case plan.Op == wire.OpView && !slices.Equal(response.Members, r.members()):
-		r.fail("audit.views_are_complete", fmt.Sprintf("the view of %s is %s", node, strings.Join(response.Members, ",")))
+		r.fail("audit.views_are_complete", fmt.Sprintf("the view of %s is %s; members are %s", node, enumerate(response.Members), enumerate(r.members())))
 	case plan.Op == wire.OpKeyCount && response.Count != r.live[plan.Shard]:
-		r.fail("audit.key_counts_are_right", fmt.Sprintf("%s counts %d keys in shard %s, there are %d",
-			node, response.Count, plan.Shard, r.live[plan.Shard]))
+		r.fail("audit.key_counts_are_right", fmt.Sprintf("%s counts %s in shard %s, there are %d",
+			node, counted(int(response.Count), "key"), plan.Shard, r.live[plan.Shard]))
 	}
 }
 
-// members lists the addresses of all who belong to the store.
+// members lists the addresses of all who belong to the store and are not lost: what a view shows.
 func (r *run) members() (addresses []string) {
 	for i := range r.ghost.newest.Members {
-		addresses = append(addresses, r.ghost.newest.Members[i].Address)
+		if m := &r.ghost.newest.Members[i]; !r.isLost(m) && (m.Life != 0 || !r.stuck) {
+			addresses = append(addresses, m.Address)
+		}
 	}
 	return addresses
 }
 
 // auditExpired: silence is no answer either.
 func (r *run) auditExpired(number int32) {
+	if r.excused(number, 0) {
+		return
+	}
 	plan := &r.plan[number]
-	r.fail("audit.every_question_is_answered", fmt.Sprintf("%s gives no answer to a %s of %q within %v, though everything healed",
-		r.names[r.fates[number].asks], plan.Op, plan.Key, plan.Timeout))
+	r.fail("audit.every_question_is_answered", fmt.Sprintf("%s does not answer the question for %s within %s, though everything healed",
+		r.names[r.fates[number].asks], questionInWords(plan), seconds(plan.Timeout)))
 }

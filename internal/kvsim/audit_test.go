@@ -43,63 +43,67 @@ func unheardWrite(_ *testing.T, r *run) {
 	request(r, 0, core.Request{ID: 1, Op: wire.OpPut, Key: owned(r, 0), Value: []byte("1")})
 }
 
+// promiseBreaches break each of the settled promises.
+var promiseBreaches = map[string]func(t *testing.T, r *run){
+	"settled.all_formed": func(t *testing.T, r *run) {
+		newborn, err := core.New(core.Config{Address: "n1", View: r.names[:6], ShardCount: 2}, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.servers[0].machine = newborn
+	},
+	"settled.every_operation_ended": func(_ *testing.T, r *run) { r.fates[7].ending = pending },
+	"settled.nothing_waits": func(_ *testing.T, r *run) {
+		future := causal.Context{Epoch: 1, Clock: hlc.At(1), Vector: causal.Vector{{Replica: r.servers[1].machine.Replica(), Seq: 1 << 40}}}
+		token, _ := r.ghost.tokens.Append(nil, nil, future)
+		request(r, 0, core.Request{ID: 1, Op: wire.OpGet, Key: owned(r, 0), Tokens: string(token)})
+	},
+	"settled.vectors_are_equal":    unheardWrite,
+	"settled.vectors_are_complete": unheardWrite,
+	"settled.replicas_agree":       unheardWrite,
+	"settled.nothing_lost": func(_ *testing.T, r *run) {
+		r.history = append(r.history, checker.Operation{
+			Session: 0, Kind: checker.Write, Key: r.keys[0], Value: "lost", Version: "1.99999",
+			Stamp: checker.Stamp{Clock: 1 << 62, Tie: 1}, Outcome: checker.Acknowledged,
+		})
+		r.historyOf, r.versions = append(r.historyOf, 0), append(r.versions, causal.Dot{})
+	},
+	"settled.configurations_agree": func(_ *testing.T, r *run) {
+		newer := *r.ghost.newest
+		newer.Index, newer.Epoch = newer.Index+1, newer.Epoch+1
+		r.ghost.newest = &newer
+	},
+	"settled.coverage_is_tidy": func(t *testing.T, r *run) {
+		s := r.servers[0]
+		c := s.machine.Configuration()
+		kept := c.AssignmentsOf(s.life)[0]
+		rest := shard.All()
+		rest = rest.Minus(&kept.Slots)
+		for slot := range shard.Slot(shard.Slots) {
+			if rest.Has(slot) {
+				kept.Slots.Add(slot) // nobody told it
+			}
+		}
+	},
+}
+
 // TestEverySettledPromiseCanFail breaks each of the promises in a run that kept them all.
 func TestEverySettledPromiseCanFail(t *testing.T) {
-	breaches := map[string]func(t *testing.T, r *run){
-		"settled.all_formed": func(t *testing.T, r *run) {
-			newborn, err := core.New(core.Config{Address: "n1", View: r.names[:6], ShardCount: 2}, nil, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.servers[0].machine = newborn
-		},
-		"settled.every_operation_ended": func(_ *testing.T, r *run) { r.fates[7].ending = pending },
-		"settled.nothing_waits": func(_ *testing.T, r *run) {
-			future := causal.Context{Epoch: 1, Clock: hlc.At(1), Vector: causal.Vector{{Replica: r.servers[1].machine.Replica(), Seq: 1 << 40}}}
-			token, _ := r.ghost.tokens.Append(nil, nil, future)
-			request(r, 0, core.Request{ID: 1, Op: wire.OpGet, Key: owned(r, 0), Tokens: string(token)})
-		},
-		"settled.vectors_are_equal":    unheardWrite,
-		"settled.vectors_are_complete": unheardWrite,
-		"settled.replicas_agree":       unheardWrite,
-		"settled.nothing_lost": func(_ *testing.T, r *run) {
-			r.history = append(r.history, checker.Operation{
-				Session: 0, Kind: checker.Write, Key: r.keys[0], Value: "lost", Version: "1.99999",
-				Stamp: checker.Stamp{Clock: 1 << 62, Tie: 1}, Outcome: checker.Acknowledged,
-			})
-			r.historyOf, r.versions = append(r.historyOf, 0), append(r.versions, causal.Dot{})
-		},
-		"settled.configurations_agree": func(_ *testing.T, r *run) {
-			newer := *r.ghost.newest
-			newer.Index++
-			r.ghost.newest = &newer
-		},
-		"settled.coverage_is_tidy": func(t *testing.T, r *run) {
-			s := r.servers[0]
-			c := s.machine.Configuration()
-			kept := c.AssignmentsOf(s.life)[0]
-			rest := shard.All()
-			rest = rest.Minus(&kept.Slots)
-			for slot := range shard.Slot(shard.Slots) {
-				if rest.Has(slot) {
-					kept.Slots.Add(slot) // nobody told it
-				}
-			}
-		},
-	}
 	for _, promise := range settledPromises() {
 		t.Run(promise.name, func(t *testing.T) {
 			r := finished(t)
 			if err := promise.check(r, nil); err != nil {
 				t.Fatalf("it fails in a healthy run: %v", err)
 			}
-			plant := breaches[promise.name]
+			plant := promiseBreaches[promise.name]
 			if plant == nil {
 				t.Fatal("it has no breach that shows that it can fail")
 			}
 			plant(t, r)
-			if promise.check(r, nil) == nil {
+			if err := promise.check(r, nil); err == nil {
 				t.Error("the breach goes unnoticed")
+			} else {
+				plainWords(t, err.Error())
 			}
 		})
 	}
@@ -141,12 +145,16 @@ func TestEveryAnswerOfTheAuditCanFail(t *testing.T) {
 		r.auditAnswered(test.number, &test.wrong)
 		if r.failure == nil || r.failure.Name != test.expected || r.failure.Kind != KindPromise {
 			t.Errorf("%s: the wrong answer gives %v, want %s", test.name, r.failure, test.expected)
+		} else {
+			plainWords(t, r.failure.Explanation)
 		}
 		r.failure = nil
 	}
 	r.auditExpired(count)
 	if r.failure == nil {
 		t.Error("silence goes unnoticed")
+	} else {
+		plainWords(t, r.failure.Explanation)
 	}
 	r.failure = nil
 	r.clients[2].next--

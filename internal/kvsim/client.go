@@ -107,7 +107,12 @@ func (c *client) ask(now netsim.Clock, out *netsim.Outbox[Packet]) bool {
 	node := r.target(number)
 	f.asks = int32(node)
 	// A client that is far behind its plan leaves the rest out; who runs a store that has healed only repairs it.
-	late := now.Mono+plan.Timeout >= r.scenario.Settled || plan.Op.Administers() && now.Mono >= r.scenario.ChaosEnd
+	// Where much is lost for good, nodes may wait for it longer than the client.
+	wait := plan.Timeout
+	if r.ruin() != "" {
+		wait = max(wait, netsim.Time(r.scenario.Core.DependencyWait+r.scenario.Core.ForwardTimeout)+netsim.Second)
+	}
+	late := now.Mono+wait >= r.scenario.Settled || plan.Op.Administers() && now.Mono >= r.scenario.ChaosEnd
 	if number < r.repairs && late {
 		f.ending = withheld
 		c.next++

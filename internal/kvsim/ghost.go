@@ -62,7 +62,6 @@ type ghost struct {
 	lowered   bool // the newest one takes back what was said of the writes of a dead replica
 	founded   bool
 	founder   int  // the server that was formed first
-	shared    bool // somebody else belongs to it, or a client was answered
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
 	cluster   token.ClusterID
 	tokens    token.Codec
@@ -121,7 +120,6 @@ func (g *ghost) reset(servers, keys, operations int) {
 	clear(g.lives)
 	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
 	g.versions, g.observed, g.lowered = g.versions[:0], g.observed[:0], false
-	g.shared = false
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
@@ -175,11 +173,10 @@ func (g *ghost) serverOf(life view.LifeID) int {
 func (g *ghost) adopted(server int, c *view.Configuration) error {
 	if !g.founded || server == g.founder && !g.witnessed && c.Cluster != g.cluster {
 		g.founder, g.founded, g.cluster, g.tokens = server, true, c.Cluster, c.Tokens
-		g.witnessed, g.shared = false, false
+		g.witnessed = false
 		g.replicas, g.newest, g.versions = g.replicas[:0], nil, g.versions[:0]
 	}
 	g.witnessed = g.witnessed || server != g.founder
-	g.shared = g.shared || server != g.founder
 	if c.Cluster != g.cluster || g.newest != nil && c.Index <= g.newest.Index {
 		return nil
 	}
@@ -232,11 +229,11 @@ func (g *ghost) mint(dot causal.Dot, w write, key int) error {
 	stream := &g.writes[dot.Replica]
 	switch {
 	case dot.Replica == 0 || dot.Seq == 0:
-		return fmt.Errorf("a write got the dot %s, which names nothing", dot)
+		return fmt.Errorf("a write is named %s, which is no name", dot)
 	case dot.Seq <= uint64(len(*stream)):
-		return fmt.Errorf("dot %s is minted twice: for operation %d and for operation %d", dot, (*stream)[dot.Seq-1].operation, w.operation)
+		return fmt.Errorf("the name %s is given to two writes", dot)
 	case dot.Seq != uint64(len(*stream))+1:
-		return fmt.Errorf("dot %s is minted, but only %d writes came before it", dot, len(*stream))
+		return fmt.Errorf("a write is named %s, but only %s came before it", dot, counted(len(*stream), "write"))
 	}
 	*stream = append(*stream, w)
 	g.byKey[key] = append(g.byKey[key], dot)

@@ -31,6 +31,8 @@ type invariant struct {
 	check func(r *run, o *observation) error
 	// goesOn: a breach is noted, but does not stop the run.
 	goesOn bool
+	// atRest: it is not owed where a change of the configuration cannot end, see unfinished.
+	atRest bool
 }
 
 // moment says when invariants are judged.
@@ -106,7 +108,7 @@ func keepsWhatWasShown(r *run, o *observation) error {
 	}
 	c, have := s.machine.Configuration(), s.machine.Have()
 	if err := keeps(s.machine, g.shown[s.index], have); err != nil {
-		return fmt.Errorf("after its crash %s has %s, but it had shown %s: %w", r.names[s.index], have, g.shown[s.index], err)
+		return fmt.Errorf("after its crash %s covers %s, but it had shown that it covers %s: %w", r.names[s.index], inWords(have), inWords(g.shown[s.index]), err)
 	}
 	for id := range g.replicas {
 		of, own := &g.replicas[id], causal.ReplicaID(id)
@@ -117,7 +119,7 @@ func keepsWhatWasShown(r *run, o *observation) error {
 			return fmt.Errorf("after its crash %s knows nothing of replica id %d, under which it wrote", r.names[s.index], id)
 		}
 		if has, held := leastOf(have, c.Assignment(own)); held && has < of.shown {
-			return fmt.Errorf("after its crash %s has %d writes of its own replica id %d, but it had shown %d", r.names[s.index], has, id, of.shown)
+			return fmt.Errorf("after its crash %s has %s of its own replica id %d, but it had shown %d", r.names[s.index], counted(int(has), "write"), id, of.shown)
 		}
 	}
 	return nil
@@ -152,19 +154,19 @@ func positionsCoincide(r *run, o *observation) error {
 	if o.position == r.output.Position {
 		return nil
 	}
-	return fmt.Errorf("the machine is at position %d, its disk at %d", r.output.Position, o.position)
+	return fmt.Errorf("the machine of %s is at position %d, its disk at %d", r.names[o.server.index], r.output.Position, o.position)
 }
 
 // waitsForWhatExists: an output that waits for a later position would wait for ever.
-func waitsForWhatExists(r *run, _ *observation) error {
+func waitsForWhatExists(r *run, o *observation) error {
 	for i := range r.output.Sends {
 		if after := r.output.Sends[i].After; after > r.output.Position {
-			return fmt.Errorf("a message waits for position %d, the log ends at %d", after, r.output.Position)
+			return fmt.Errorf("a message of %s waits for position %d, its log ends at %d", r.names[o.server.index], after, r.output.Position)
 		}
 	}
 	for i := range r.output.Replies {
 		if after := r.output.Replies[i].After; after > r.output.Position {
-			return fmt.Errorf("a reply waits for position %d, the log ends at %d", after, r.output.Position)
+			return fmt.Errorf("a reply of %s waits for position %d, its log ends at %d", r.names[o.server.index], after, r.output.Position)
 		}
 	}
 	return nil
@@ -173,7 +175,7 @@ func waitsForWhatExists(r *run, _ *observation) error {
 // waitIsBounded: what waits stays within the limit of the configuration.
 func waitIsBounded(r *run, o *observation) error {
 	if waiting := o.server.machine.Waiting(); waiting > r.waitLimit {
-		return fmt.Errorf("%d requests wait at %s, the limit is %d", waiting, r.names[o.server.index], r.waitLimit)
+		return fmt.Errorf("waiting at %s: %s, the limit is %d", r.names[o.server.index], counted(waiting, "request"), r.waitLimit)
 	}
 	return nil
 }
@@ -188,13 +190,13 @@ func oneFounding(r *run, o *observation) error {
 }
 
 // haveNeverFalls: within a boot, what is covered stays covered, as long as it counts.
-func haveNeverFalls(_ *run, o *observation) error {
+func haveNeverFalls(r *run, o *observation) error {
 	have := o.server.machine.Have()
 	if o.server.machine.Configuration() == nil {
 		return nil // its life has ended
 	}
 	if err := keeps(o.server.machine, o.server.have, have); err != nil {
-		return fmt.Errorf("it covered %s and now covers %s: %w", o.server.have, have, err)
+		return fmt.Errorf("%s covered %s and now covers %s: %w", r.names[o.server.index], inWords(o.server.have), inWords(have), err)
 	}
 	return nil
 }
@@ -221,16 +223,16 @@ func (r *run) isApplied(s *server, slots *shard.Set, from uint64, dot causal.Dot
 		w := r.ghost.lookup(covered)
 		switch {
 		case w == nil:
-			return fmt.Errorf("it covers %s, which nobody wrote", covered)
+			return fmt.Errorf("%s covers %s, which nobody wrote", r.names[s.index], covered)
 		case !slots.Has(w.slot) || s.have.At(w.slot).Covers(covered):
 			continue
 		}
 		v := s.machine.Lookup(w.key)
 		switch {
 		case v == nil:
-			return fmt.Errorf("it covers %s, a write of %s, but holds nothing for that key", covered, w.key)
+			return fmt.Errorf("%s covers %s, a write of %s, but holds nothing for that key", r.names[s.index], covered, w.key)
 		case orderOf(v).compare(w.order) < 0:
-			return fmt.Errorf("it covers %s, a write of %s, but holds the older %s", covered, w.key, v.Dot)
+			return fmt.Errorf("%s covers %s, a write of %s, but holds the older %s", r.names[s.index], covered, w.key, v.Dot)
 		}
 	}
 	return nil
@@ -251,7 +253,7 @@ func haveOwnIsLastWrite(r *run, o *observation) error {
 		minted := r.ghost.made(a.Replica)
 		for j := range have {
 			if own := have[j].Vector.Get(a.Replica); have[j].Slots.Intersects(&a.Slots) && own != minted {
-				return fmt.Errorf("it covers %d of the %d writes it made as replica %d", own, minted, a.Replica)
+				return fmt.Errorf("%s covers %d of the %s that it made as replica %d", r.names[o.server.index], own, counted(int(minted), "write"), a.Replica)
 			}
 		}
 	}
@@ -262,7 +264,7 @@ func haveOwnIsLastWrite(r *run, o *observation) error {
 func dotBelongsToItsMinter(r *run, o *observation) error {
 	life := o.server.machine.Life()
 	if of := r.ghost.replica(o.accepted.Dot.Replica); of == nil || of.life != life {
-		return fmt.Errorf("life %s made the write %s, which is not its replica id", life, o.accepted.Dot)
+		return fmt.Errorf("%s, life %s, made the write %s under a replica id that is not its own", r.names[o.server.index], life, o.accepted.Dot)
 	}
 	return nil
 }
@@ -272,11 +274,11 @@ func dotFollowsRequest(r *run, o *observation) error {
 	number := int(o.accepted.Request) - 1
 	switch {
 	case number < 0 || number >= len(r.plan):
-		return fmt.Errorf("%s comes from request %d, which nobody made", o.accepted.Dot, o.accepted.Request)
+		return fmt.Errorf("the write %s comes from a request, number %d, that nobody made", o.accepted.Dot, o.accepted.Request)
 	case !r.fates[number].delivered || !r.plan[number].Op.Writes():
-		return fmt.Errorf("%s comes from request %d, which is no write that was delivered", o.accepted.Dot, o.accepted.Request)
+		return fmt.Errorf("the write %s comes from %s, which is no write that was delivered", o.accepted.Dot, r.plan[number].name())
 	case r.fates[number].life != o.accepted.Life:
-		return fmt.Errorf("%s comes from request %d to life %s, which went to %s", o.accepted.Dot, o.accepted.Request,
+		return fmt.Errorf("the write %s comes from %s as asked of life %s, but it was asked of life %s", o.accepted.Dot, r.plan[number].name(),
 			o.accepted.Life, r.fates[number].life)
 	}
 	return nil
@@ -285,7 +287,7 @@ func dotFollowsRequest(r *run, o *observation) error {
 // forwardRunsOnce: a request becomes one write at most.
 func forwardRunsOnce(r *run, o *observation) error {
 	if first := r.ghost.dotOf[o.accepted.Request-1]; first != (causal.Dot{}) {
-		return fmt.Errorf("request %d is executed twice: as %s and as %s", o.accepted.Request, first, o.accepted.Dot)
+		return fmt.Errorf("%s is executed twice: as the write %s and as the write %s", r.plan[o.accepted.Request-1].name(), first, o.accepted.Dot)
 	}
 	return nil
 }
@@ -293,7 +295,7 @@ func forwardRunsOnce(r *run, o *observation) error {
 // refusalIsFinal: what a client was told would not happen does not happen later.
 func refusalIsFinal(r *run, o *observation) error {
 	if r.fates[o.accepted.Request-1].ending == refused {
-		return fmt.Errorf("request %d was refused and runs as %s all the same", o.accepted.Request, o.accepted.Dot)
+		return fmt.Errorf("%s was refused and becomes the write %s all the same", r.plan[o.accepted.Request-1].name(), o.accepted.Dot)
 	}
 	return nil
 }
@@ -306,11 +308,11 @@ func clockAboveItsPast(r *run, o *observation) error {
 	}
 	need := &r.fates[o.accepted.Request-1].need
 	if context.Clock <= need.Clock {
-		return fmt.Errorf("%s is stamped %s, not above its token's %s", dot, context.Clock, need.Clock)
+		return fmt.Errorf("the write %s is stamped %s, not above its token's %s", dot, context.Clock, need.Clock)
 	}
 	for _, past := range need.Vector {
 		if !context.Vector.Covers(past) && !r.ghost.newest.Retired(past.Replica, context.Epoch) {
-			return fmt.Errorf("%s follows %s, its token said %s", dot, context.Vector, need.Vector)
+			return fmt.Errorf("the write %s is said to follow %s, the token of its request covers %s", dot, context.Vector, need.Vector)
 		}
 	}
 	for _, past := range context.Vector {
@@ -319,7 +321,7 @@ func clockAboveItsPast(r *run, o *observation) error {
 		}
 		w := r.ghost.lookup(past)
 		if w == nil {
-			return fmt.Errorf("%s follows %s, which nobody wrote", dot, past)
+			return fmt.Errorf("the write %s is said to follow %s, which nobody wrote", dot, past)
 		}
 		if context.Clock <= w.order.clock {
 			return fmt.Errorf("%s is stamped %s, not above %s, which it follows and which is stamped %s",
@@ -347,20 +349,20 @@ func writeReplaces(r *run, o *observation) error {
 func replyAnswersOpenRequest(r *run, o *observation) error {
 	number := int(o.response.ID) - 1
 	if number < 0 || number >= len(r.plan) {
-		return fmt.Errorf("a reply to request %d, which nobody made", o.response.ID)
+		return fmt.Errorf("%s replies to a request, number %d, that nobody made", r.names[o.server.index], o.response.ID)
 	}
 	f := &r.fates[number]
 	if !f.delivered || f.server != o.server.index || f.replies != 0 {
-		return fmt.Errorf("a reply to request %d, which is not open at %s", o.response.ID, r.names[o.server.index])
+		return fmt.Errorf("%s replies to %s, which is not open there", r.names[o.server.index], r.plan[number].name())
 	}
 	return nil
 }
 
 // replyIsForClients: what nodes say among themselves stays there.
-func replyIsForClients(_ *run, o *observation) error {
+func replyIsForClients(r *run, o *observation) error {
 	switch o.response.Status {
 	case wire.StatusWaiting, wire.StatusUncovered, 0:
-		return fmt.Errorf("a client is told %q", o.response.Status)
+		return fmt.Errorf("%s tells a client what only nodes tell each other: %s", r.names[o.server.index], o.response.Status)
 	default:
 		return nil
 	}
@@ -384,30 +386,30 @@ func tellsTheTruth(r *run, o *observation) error {
 		if response.Status == wire.StatusNotFound {
 			return nil
 		}
-		return fmt.Errorf("the answer %s names no version", response.Status)
+		return fmt.Errorf("the answer to %s, %s, names no version", plan.name(), response.Status)
 	}
 	w := r.ghost.lookup(response.Dot)
 	switch {
 	case w == nil:
-		return fmt.Errorf("the answer names %s, which nobody wrote or which a crash took back", response.Dot)
+		return fmt.Errorf("the answer to %s names %s, which nobody wrote or which a crash took back", plan.name(), response.Dot)
 	case w.key != plan.Key:
 		return fmt.Errorf("the answer about %s names %s, a write of %s", plan.Key, response.Dot, w.key)
 	case w.order.clock != response.Clock:
-		return fmt.Errorf("%s is stamped %s, the answer says %s", response.Dot, w.order.clock, response.Clock)
+		return fmt.Errorf("the write %s is stamped %s, the answer says %s", response.Dot, w.order.clock, response.Clock)
 	}
 	written := &r.plan[w.operation]
 	switch response.Status {
 	case wire.StatusFound:
 		if written.Op != wire.OpPut || !bytes.Equal([]byte(written.Value), response.Value) {
-			return fmt.Errorf("%s wrote %q, the answer says %q", response.Dot, written.Value, response.Value)
+			return fmt.Errorf("the write %s was of %s, the answer is of %s", response.Dot, valueInWords(written.Value), valueInWords(string(response.Value)))
 		}
 	case wire.StatusNotFound:
 		if written.Op != wire.OpDelete {
-			return fmt.Errorf("the answer says that %s deleted the key, it wrote %q", response.Dot, written.Value)
+			return fmt.Errorf("the answer says that the write %s deleted the key, but it was of %s", response.Dot, valueInWords(written.Value))
 		}
 	default:
 		if w.operation != o.number {
-			return fmt.Errorf("the answer to request %d names %s, which request %d wrote", o.number+1, response.Dot, w.operation+1)
+			return fmt.Errorf("the answer to %s names %s, which %s wrote", plan.name(), response.Dot, written.name())
 		}
 	}
 	return nil
@@ -416,7 +418,7 @@ func tellsTheTruth(r *run, o *observation) error {
 // refusedDidNotRun: what a client is told did not happen has not happened.
 func refusedDidNotRun(r *run, o *observation) error {
 	if dot := r.ghost.dotOf[o.number]; r.fates[o.number].ending == refused && dot != (causal.Dot{}) {
-		return fmt.Errorf("request %d is answered %q, but it became %s", o.number+1, o.response.Status, dot)
+		return fmt.Errorf("%s is answered \"%s\", but it became the write %s", r.plan[o.number].name(), o.response.Status, dot)
 	}
 	return nil
 }

@@ -382,8 +382,10 @@ func TestEveryInvariantCanFail(t *testing.T) {
 					open = append(open, plant)
 					continue
 				}
-				if row.check(r, o) == nil {
+				if err := row.check(r, o); err == nil {
 					t.Errorf("%s: a breach goes unnoticed", row.name)
+				} else {
+					plainWords(t, err.Error())
 				}
 				undo()
 				if again := row.check(r, o); again != nil {

@@ -23,7 +23,7 @@ func dotIsAnOwners(r *run, o *observation) error {
 }
 
 // haveWithinFinals: of a dead replica nobody covers more than counts.
-func haveWithinFinals(_ *run, o *observation) error {
+func haveWithinFinals(r *run, o *observation) error {
 	c, have := o.server.machine.Configuration(), o.server.machine.Have()
 	if c == nil {
 		return nil
@@ -34,7 +34,7 @@ func haveWithinFinals(_ *run, o *observation) error {
 			continue
 		}
 		if err := within(have, a); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", r.names[o.server.index], err)
 		}
 	}
 	return nil
@@ -50,7 +50,7 @@ func within(have causal.Coverage, a *view.Assignment) error {
 			}
 		}
 		if slot, some := beyond.First(); some && has > 0 {
-			return fmt.Errorf("of the dead replica %d it covers %d writes at slot %d, but only %d count", a.Replica, has, slot, a.Final(slot))
+			return fmt.Errorf("of the dead replica %d it covers %s at slot %d, but only %d count", a.Replica, counted(int(has), "write"), slot, a.Final(slot))
 		}
 	}
 	return nil
@@ -69,14 +69,14 @@ func finalIsLastWrite(r *run, o *observation) error {
 		if a.Dead {
 			for k := range a.Finals {
 				if a.Finals[k].Seq > made {
-					return fmt.Errorf("of the dead replica %d, %d writes are said to count, it made %d", a.Replica, a.Finals[k].Seq, made)
+					return fmt.Errorf("of the dead replica %d, %s are said to count, it made %d", a.Replica, counted(int(a.Finals[k].Seq), "write"), made)
 				}
 			}
 			continue
 		}
 		slot, _ := a.Slots.First()
 		if final := a.Final(slot); final != made {
-			return fmt.Errorf("replica %d is said to have made %d writes, it made %d", a.Replica, final, made)
+			return fmt.Errorf("replica %d is said to have made %s, it made %d", a.Replica, counted(int(final), "write"), made)
 		}
 	}
 	return nil

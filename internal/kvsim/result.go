@@ -107,6 +107,7 @@ type Result struct {
 	Probes     []netsim.ProbeCount  // sorted by name
 	Failure    *Failure             // nil when the verdict is Holds
 	Faults     []netsim.FaultReport // in the order of the schedule
+	Ruin       string               // what the faults did beyond what the store promises to survive: of that nothing was asked; "" for nothing
 	Story      []Sentence           // what happened, in order; only if asked for
 }
 

@@ -28,6 +28,9 @@ type run struct {
 	servers  []*server   // the current boots
 	clients  []client
 	removing []bool // by server: a deletion of it was asked for and not declined
+	ruinous  bool   // the faults take something away for good
+	stuck    bool   // too much is lost for good to decide anything, as the audit found
+	repaired bool   // somebody deletes the nodes that never come back
 
 	ghost          ghost
 	history        []checker.Operation
@@ -59,9 +62,9 @@ type run struct {
 // newRun prepares what all seeds of a scenario share.
 func newRun(s *Scenario) *run {
 	r := &run{
-		scenario: s, names: s.names(), keys: Keys(s.Workload.Keys), invariants: invariants(),
+		scenario: s, names: append(s.names(), "repairer"), keys: Keys(s.Workload.Keys), invariants: invariants(),
 		servers: make([]*server, s.Servers), removing: make([]bool, s.Servers),
-		clients:   make([]client, s.Workload.Clients+s.Administration.Clients),
+		clients:   make([]client, s.Workload.Clients+max(1, s.Administration.Clients)),
 		waitLimit: 2 * s.Core.MaxWaiting, // for dependencies, and for other nodes
 	}
 	if r.waitLimit == 0 {
@@ -70,9 +73,11 @@ func newRun(s *Scenario) *run {
 	return r
 }
 
-// reset makes the run ready for a seed. A nil plan means the one that the seed draws.
-func (r *run) reset(seed netsim.Seed, plan []Operation) {
+// reset makes the run ready for a seed and its faults. A nil plan means the one that the seed draws.
+func (r *run) reset(seed netsim.Seed, plan []Operation, schedule netsim.Schedule) {
 	r.seed, r.world = seed, nil
+	r.ruinous = ruinous(schedule)
+	r.repaired = r.scenario.Administration.Clients > 0 || takes(schedule, netsim.Kill)
 	if plan == nil {
 		r.plan = r.scenario.Plan(seed, r.plan[:0])
 	} else {
@@ -106,6 +111,7 @@ func (r *run) reset(seed netsim.Seed, plan []Operation) {
 		r.sessions = append(r.sessions, clientName(i))
 	}
 	r.collected, r.arrivals = r.collected[:0], r.arrivals[:0]
+	r.stuck = false
 	r.settled, r.failure, r.goesOn, r.received = false, nil, false, nil
 	r.arena.release()
 }
@@ -116,6 +122,15 @@ func (r *run) boot(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 		return r.bootServer(boot)
 	}
 	return &r.clients[int(boot.ID)-r.scenario.Servers]
+}
+
+// inhabitants names the nodes of the world: those of the scenario, and who repairs the store if its faults
+// ask for that and nobody administers it anyway.
+func (r *run) inhabitants() []string {
+	if count := len(r.names) - 1; !r.repaired || r.scenario.Administration.Clients > 0 {
+		return r.names[:count]
+	}
+	return r.names
 }
 
 func (r *run) clientNode(client int) netsim.NodeID {
@@ -161,8 +176,8 @@ func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
 		g.unsee(s.index)
-		if s.index == g.founder && !g.shared {
-			g.founded = false // who heard of the store that it founded could make nothing of it
+		if r.forgotten() && !r.gone() {
+			g.founded = false // who heard of the store could make nothing of it
 		}
 	}
 	if r.judge(atBoot, observation{server: s}) {
@@ -270,7 +285,7 @@ func (r *run) answered(server int, number int32, a *answer) {
 		return
 	}
 	if response.Status.Succeeded() { // which needs a founding
-		r.ghost.witnessed, r.ghost.shared = true, true
+		r.ghost.witnessed = true
 	}
 	r.ghost.seeContext(f.got.Vector)
 	if left := &r.ghost.left[server]; a.own && a.life == r.ghost.lives[server] && response.Dot.Replica != 0 &&

@@ -49,28 +49,29 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 			result.Verdict, result.Failure = Violated, panicked(cause, debug.Stack())
 		}
 	}()
-	r.run.reset(netsim.Seed(seed), options.Plan)
-	r.run.tells = options.Tell
 	schedule := options.Schedule
 	if schedule == nil {
 		schedule = s.Schedule(netsim.Seed(seed))
 	}
+	r.run.reset(netsim.Seed(seed), options.Plan, schedule)
+	r.run.tells = options.Tell
 	result.Operations = int(r.run.repairs)
 	world, err := netsim.New(netsim.Config[Packet]{
-		Seed: netsim.Seed(seed), Names: r.run.names, Boot: r.run.boot,
+		Seed: netsim.Seed(seed), Names: r.run.inhabitants(), Boot: r.run.boot,
 		Network: s.Network, Disk: s.disk(netsim.Seed(seed)), Schedule: schedule,
 		StartWithin: s.StartWithin, StartAt: s.startAt(netsim.Seed(seed)), ChaosEnd: s.ChaosEnd, End: s.End,
 		Encode: encodePacket, Describe: describePacket, Trace: options.Trace,
 		Invariant: r.run.invariant,
 	})
 	if err != nil {
-		r.run.fail("world", err.Error())
+		r.run.fail("world", bare(err).Error())
 		result.Failure, result.Verdict = r.run.failure, Violated
 		return result
 	}
 	r.run.world = world
 	violation := world.Run()
 	result.Failure = r.run.conclude(violation)
+	result.Ruin = r.run.ruin()
 	result.Verdict = Holds
 	if result.Failure != nil {
 		result.Verdict = Violated
@@ -92,10 +93,13 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 func (r *run) invariant(w *netsim.World[Packet]) error {
 	if w.Events() > r.scenario.MaxEvents {
 		r.goesOn = false
-		r.fail("world.is_quiet", fmt.Sprintf("%d events by %v: messages breed messages", w.Events(), w.Now()))
+		r.fail("world.is_quiet", fmt.Sprintf("%d events by %s: messages breed messages", w.Events(), seconds(w.Now())))
 	}
 	if r.stopped() {
 		return r.failure
+	}
+	if r.gone() {
+		w.Stop()
 	}
 	return nil
 }
@@ -132,7 +136,7 @@ func (r *run) conclude(violation error) *Failure {
 		if f == nil || stopped.Panic {
 			f = panicked(stopped.Err, stopped.Stack)
 			if !stopped.Panic {
-				f = &Failure{Kind: KindInvariant, Name: "world", Explanation: stopped.Err.Error()}
+				f = &Failure{Kind: KindInvariant, Name: "world", Explanation: bare(stopped.Err).Error()}
 			}
 		}
 		if f.At == stopped.At || f.At == 0 { // else the run went on for a while
@@ -149,8 +153,9 @@ func (r *run) conclude(violation error) *Failure {
 	if r.failure != nil {
 		return r.failure
 	}
+	ruined := r.ruin() != "" // who waited in vain for what is lost may not be done
 	for i := range r.clients {
-		if c := &r.clients[i]; c.waiting || c.next < len(c.operations) {
+		if c := &r.clients[i]; !ruined && (c.waiting || c.next < len(c.operations)) {
 			r.settled = true
 			r.fail("audit.is_finished", "client "+clientName(i)+" is not done when the run ends")
 		}

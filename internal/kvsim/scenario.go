@@ -72,6 +72,8 @@ func Standard() Scenario {
 			DependencyWait:    8 * time.Second,
 			ForwardTimeout:    3 * time.Second,
 			RetryInterval:     time.Second,
+			// Shorter than what is left between the last repair and the audit.
+			AdministrationWait: 5 * time.Second,
 			// Small, so that the limits are met.
 			MaxWaiting:  5,
 			MaxBuffered: 4,
@@ -171,7 +173,7 @@ func Membership() Scenario {
 	s.Servers, s.Founders = 7, 6
 	s.Late = netsim.Range{Min: 4 * netsim.Second, Max: 30 * netsim.Second}
 	s.Core.MaxWaiting, s.Core.MaxBuffered = 30, 8
-	s.Core.AdministrationWait, s.Core.ReshardPatience = 5*time.Second, 6*time.Second
+	s.Core.ReshardPatience = 6 * time.Second
 	s.Administration = Administration{
 		Clients: 2, Operations: 28,
 		From: 4 * netsim.Second, To: 58 * netsim.Second,
@@ -216,8 +218,8 @@ func ScenarioNamed(name string) (Scenario, error) {
 
 // String describes the scenario in a line, for people.
 func (s *Scenario) String() string {
-	return fmt.Sprintf("%s: %s, %s, %d sessions, %d operations, %d s of virtual time", s.Name, counted(s.Servers, "node"),
-		counted(s.Shards, "shard"), s.Workload.Clients, s.Workload.Operations, s.ChaosEnd/netsim.Second)
+	return fmt.Sprintf("%s: %s, %s, %s, %s, %d s of virtual time", s.Name, counted(s.Servers, "node"),
+		counted(s.Shards, "shard"), counted(s.Workload.Clients, "session"), counted(s.Workload.Operations, "operation"), s.ChaosEnd/netsim.Second)
 }
 
 func counted(n int, what string) string {

@@ -2,14 +2,16 @@ package kvsim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
-// ErrNothingToShrink is returned for a capsule whose run holds.
-var ErrNothingToShrink = errors.New("kvsim: the capsule violates nothing here, so there is nothing to shrink; simulate replay says what it does")
+// ErrNothingToShrink is returned for a capsule whose run does not break the rule that it expects, or that
+// expects none. The error says which, and what to do.
+var ErrNothingToShrink = errors.New("kvsim: nothing to shrink")
 
 // ShrinkOptions say how a capsule is made small.
 type ShrinkOptions struct {
@@ -33,7 +35,7 @@ type Shrunk struct {
 	Complete bool // nothing more can be left out; false: the budget ran out
 }
 
-// Shrink looks for the smallest capsule that breaks the same rule: it leaves out faults and operations
+// Shrink looks for the smallest capsule that breaks the rule that this one expects to be broken: it leaves out faults and operations
 // (delta debugging; Zeller, Hildebrandt 2002), weakens what is left, brings it closer together, and
 // begins again as long as that helps.
 func Shrink(c Capsule, options ShrinkOptions) (Shrunk, error) {
@@ -49,10 +51,10 @@ func Shrink(c Capsule, options ShrinkOptions) (Shrunk, error) {
 		s.runners = append(s.runners, NewRunner(scenario))
 	}
 	first := s.runners[0].RunWith(c.Seed, c.Options())
-	if first.Failure == nil {
-		return Shrunk{}, ErrNothingToShrink
+	if err := c.shrinkable(&first); err != nil {
+		return Shrunk{}, err
 	}
-	s.kind, s.rule = first.Failure.Kind, first.Failure.Rule()
+	s.kind, s.rule = first.Failure.Kind, c.Rule
 	s.cut(&first)
 	for again := true; again && !s.spent(); {
 		before := s.size()
@@ -68,6 +70,25 @@ func Shrink(c Capsule, options ShrinkOptions) (Shrunk, error) {
 	result := s.runners[0].RunWith(c.Seed, told)
 	c.Expect(&result)
 	return Shrunk{Capsule: c, Result: result, Runs: s.runs, Complete: !s.spent()}, nil
+}
+
+// shrinkable tells whether a result of the capsule breaks the rule that the capsule expects; the error is an
+// ErrNothingToShrink.
+func (c *Capsule) shrinkable(r *Result) error {
+	why := ""
+	switch rule := r.Failure.Rule(); {
+	case rule == c.Rule && rule != "":
+		return nil
+	case rule == "" && c.Rule == "":
+		why = "the capsule expects that nothing is violated, and so it is"
+	case rule == "":
+		why = fmt.Sprintf("the capsule expects %s, but nothing is violated here: the code or the file has changed since", verdictText(c.Verdict, c.Rule))
+	default:
+		is := verdictText(r.Verdict, rule)
+		why = fmt.Sprintf("the capsule expects %s, but its run is %s; to shrink that, change its line to \"expect %s\"",
+			verdictText(c.Verdict, c.Rule), is, is)
+	}
+	return fmt.Errorf("%w: %s", ErrNothingToShrink, why)
 }
 
 type shrinker struct {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sequitur-kv/sequitur/core/causal"
@@ -105,7 +104,7 @@ func (r *run) operationInWords(number int32) string {
 	case wire.OpInvite, wire.OpRemove, wire.OpAddMember, wire.OpReshard:
 		return fmt.Sprintf("%s asks %s to %s: %s", who, node, r.administrationInWords(number), answerInWords(f))
 	default: // of the audit
-		return fmt.Sprintf("%s asks %s for its %s", who, node, plan.Op)
+		return fmt.Sprintf("%s asks %s for %s", who, node, questionInWords(plan))
 	}
 }
 
@@ -120,7 +119,7 @@ func (r *run) administrationInWords(number int32) string {
 	case wire.OpAddMember:
 		return fmt.Sprintf("put %s into shard %s", f.about, plan.Shard)
 	default:
-		return "reshard to " + strconv.Itoa(plan.Count)
+		return "reshard to " + counted(plan.Count, "shard")
 	}
 }
 

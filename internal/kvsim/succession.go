@@ -393,7 +393,14 @@ func (r *run) succeeds(until netsim.Time) Verdict {
 
 // checkAdministration judges all of it; nil if it is linearizable.
 func (r *run) checkAdministration() *Failure {
-	switch r.succeeds(r.scenario.End + 1) {
+	if r.ghost.newest == nil {
+		return nil // there was nothing to administer
+	}
+	until := r.scenario.End + 1
+	if r.ruin() != "" { // then it need not come to rest
+		until = min(r.scenario.End, r.world.Now())
+	}
+	switch r.succeeds(until) {
 	case Holds:
 		return nil
 	case Undecided:
@@ -436,10 +443,14 @@ func (r *run) checkAdministration() *Failure {
 
 // inWords lists the nodes with their shards.
 func (s succession) inWords(names []string) string {
-	text := fmt.Sprintf("%d shards", s.count)
+	text := counted(s.count, "shard")
 	for i := range s.nodes {
 		if n := &s.nodes[i]; n.present {
-			text += fmt.Sprintf(", %s in shard %s", names[i], shard.ID(n.shard))
+			where := "no shard"
+			if n.shard != 0 {
+				where = "shard " + shard.ID(n.shard).String()
+			}
+			text += fmt.Sprintf(", %s in %s", names[i], where)
 		}
 	}
 	return text

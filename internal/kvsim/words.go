@@ -2,8 +2,12 @@ package kvsim
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
+	"github.com/sequitur-kv/sequitur/core/causal"
+	"github.com/sequitur-kv/sequitur/core/view"
+	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
@@ -101,6 +105,98 @@ func linkInWords(f *netsim.Fault, names []string) string {
 	default:
 		return f.Kind.String() + " " + where
 	}
+}
+
+// memberInWords says why a member should not be one any more.
+func (r *run) memberInWords(m *view.Member) string {
+	server := int(r.serverAt(m.Address))
+	why := ""
+	switch {
+	case r.dead(server):
+		why = "though it never comes back"
+	case m.Life == 0:
+		why = "of which the store has heard nothing yet, though it was added to the view"
+	case r.servers[server].machine.Life() != m.Life:
+		why = "with the life that ended when it lost its memory, and not with the one that it has begun since"
+	default:
+		why = "though it was deleted"
+	}
+	return fmt.Sprintf("%s is still a member, %s", m.Address, why)
+}
+
+// assignmentInWords says what is left to do with an assignment.
+func (r *run) assignmentInWords(a *view.Assignment) string {
+	what := ""
+	switch {
+	case a.Target:
+		what = "still takes part in a reshard"
+	case a.Stage == view.Learning:
+		what = "still copies what it is to serve"
+	case a.Stage == view.Prepared:
+		what = "has copied everything and still does not serve"
+	case !a.Fixed:
+		what = "does not write any more, and nobody has settled yet which of its writes count"
+	default:
+		what = "does not write any more, and has not retired yet, though everybody knows which of its writes count"
+	}
+	return fmt.Sprintf("%s, as replica %d of shard %s, %s", r.names[r.ghost.serverOf(a.Life)], a.Replica, a.Shard, what)
+}
+
+// questionInWords is what an operation asks for that changes nothing.
+func questionInWords(o *Operation) string {
+	switch o.Op {
+	case wire.OpKeyCount:
+		return "the number of keys in shard " + o.Shard.String()
+	case wire.OpView:
+		return "its view"
+	default:
+		return o.Key
+	}
+}
+
+// valueInWords is a value of a key in quotes, or nothing.
+func valueInWords(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return strconv.Quote(value)
+}
+
+// inWords is what somebody covers: "1.4 and 2.1" or, where slots differ, "1.4 in 512 slots, 2.1 in 512 slots".
+func inWords(c causal.Coverage) string {
+	parts := make([]string, len(c))
+	for i := range c {
+		dots := make([]string, len(c[i].Vector))
+		for k, dot := range c[i].Vector {
+			dots[k] = dot.String()
+		}
+		if parts[i] = enumerate(dots); len(dots) == 0 {
+			parts[i] = "nothing"
+		}
+		if len(c) > 1 {
+			parts[i] += " in " + counted(c[i].Slots.Len(), "slot")
+		}
+	}
+	if len(c) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// saying is what a node says that keeps it from serving.
+func saying(obstacle string) string {
+	if obstacle == "" {
+		return "says that nothing keeps it from serving"
+	}
+	return "says: " + obstacle
+}
+
+// because is a reason at the end of a sentence, "" for none.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
 }
 
 // nodesInWords is "n1", "n1 and n2" or "n1, n2 and n3".
