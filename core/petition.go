@@ -26,28 +26,19 @@ type petition struct {
 // maxPetitions bounds the administrative requests that wait at one node.
 const maxPetitions = 64
 
-// administer takes an administrative request. A node has one of them decided at a time.
+// administer takes an administrative request. A node has one of them decided at a time. It says who is up
+// as it sees them; what that means for the request is decided where the log has it.
 func (m *Machine) administer(r *Request) {
 	p := &petition{request: r.ID, op: r.Op, deadline: m.mono + m.config.AdministrationWait}
-	member := m.configuration.MemberAt(r.Member)
-	down := member >= 0 && member != m.self && !m.detector.Up(member)
 	switch r.Op {
 	case wire.OpInvite:
 		p.operation = view.Invite{Address: r.Member}
 	case wire.OpRemove:
-		if !down && m.servesAlone(member) {
-			m.settlePetition(p, Response{Status: wire.StatusDeclined, Outcome: view.Outcome{Result: view.LastMember}})
-			return
-		}
-		p.operation = view.Remove{Address: r.Member, Down: down}
+		p.operation = view.Remove{Address: r.Member, Down: m.down()}
 	case wire.OpAddMember:
-		if down && m.configuration.Shard(r.Shard) != nil && m.configuration.Members[member].Shard != r.Shard {
-			m.settlePetition(p, Response{Status: wire.StatusDeclined, Outcome: view.Outcome{Result: view.NotSeen}, Reason: "Node is down; start it first"})
-			return
-		}
-		p.operation = view.AddMember{Address: r.Member, Shard: r.Shard}
+		p.operation = view.AddMember{Address: r.Member, Shard: r.Shard, Down: m.down()}
 	case wire.OpReshard:
-		p.operation = view.StartReshard{Count: r.Count, Up: m.upMembers()}
+		p.operation = view.StartReshard{Count: r.Count, Up: m.up()}
 	default:
 	}
 	switch up, missing := m.majority(); {
@@ -63,29 +54,25 @@ func (m *Machine) administer(r *Request) {
 	m.pursue()
 }
 
-// servesAlone tells whether a member is the only one that is up of those who serve its shard, as far as
-// this node knows. The log cannot know, and would let it go.
-func (m *Machine) servesAlone(member int) bool {
-	if member < 0 || m.configuration.Members[member].Shard == 0 {
-		return false
-	}
-	serving := m.configuration.Shard(m.configuration.Members[member].Shard).Serving
-	for _, other := range serving {
-		if other != member && m.detector.Up(other) {
-			return false
-		}
-	}
-	return slices.Contains(serving, member)
-}
-
-// upMembers lists the members that are up, sorted by address.
-func (m *Machine) upMembers() (up []string) {
+// up lists the members that are up, sorted by address.
+func (m *Machine) up() (addresses []string) {
 	for i := range m.configuration.Members {
 		if m.detector.Up(i) {
-			up = append(up, m.configuration.Members[i].Address)
+			addresses = append(addresses, m.configuration.Members[i].Address)
 		}
 	}
-	return up
+	return addresses
+}
+
+// down lists the lives of the members that are not up, ascending. One that came since then is none of them.
+func (m *Machine) down() (lives []view.LifeID) {
+	for i := range m.configuration.Members {
+		if life := m.configuration.Members[i].Life; life != 0 && !m.detector.Up(i) {
+			lives = append(lives, life)
+		}
+	}
+	slices.Sort(lives)
+	return lives
 }
 
 // pursue brings the petitions forward.

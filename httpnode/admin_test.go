@@ -133,7 +133,7 @@ func TestChanges(t *testing.T) {
 		{add, declined(view.NotFound), 404, "Socket address does not exist in the view", false},
 		{add, declined(view.Elsewhere), 400, "The node is a member of another shard; reshard, or delete it from the view first", false},
 		{add, declined(view.NotSeen), 400, "The node has not been reached since it was added to the view; try again when it is up", false},
-		{add, core.Response{Status: wire.StatusDeclined, Reason: "Node is down; start it first", Outcome: view.Outcome{Result: view.NotSeen}}, 400, "Node is down; start it first", false},
+		{add, declined(view.Down), 400, "Node is down; start it first", false},
 		{add, declined(view.Leaving), 409, "The node is being deleted from the view", false},
 		{add, declined(view.Busy), 409, "A reshard is under way; try again when it is done", false},
 		{add, core.Response{Status: wire.StatusUnfinished}, 503, "The node is a member of the shard, and serves it as soon as it has copied the data", true},

@@ -146,7 +146,7 @@ func TestFollow(t *testing.T) {
 	m.configuration = founded(1, "a:1", "b:1")
 	e.wake()
 	e.wake()
-	next, _ := m.configuration.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: "b:1", Down: true}})
+	next, _ := m.configuration.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: "b:1", Down: []view.LifeID{m.configuration.Members[1].Life}}})
 	m.configuration = next
 	e.wake()
 	m.configuration = nil // deleted from the view

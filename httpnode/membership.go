@@ -49,14 +49,11 @@ func (a *api) administer(w http.ResponseWriter, r *http.Request, request core.Re
 
 // decline answers a change that the store declined: nothing has happened.
 func decline(w http.ResponseWriter, r *http.Request, response *core.Response) {
-	text := response.Reason
-	if text == "" {
-		text = response.Outcome.Result.String()
-	}
+	text := response.Outcome.Result.String()
 	switch response.Outcome.Result {
 	case view.Exists, view.NotFound, view.NoShard:
 		fail(w, r, http.StatusNotFound, text)
-	case view.LastMember, view.Elsewhere, view.NotSeen:
+	case view.LastMember, view.Elsewhere, view.NotSeen, view.Down:
 		fail(w, r, http.StatusBadRequest, text)
 	case view.TooFew:
 		write(w, http.StatusBadRequest, append(appendQuoted([]byte(`{"message":`), text), '}'))

@@ -205,7 +205,7 @@ func TestMemberStates(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	apply(view.Request{Operation: view.AddMember{Address: "b:1", Shard: 1}})
-	apply(view.Request{Operation: view.Remove{Address: "a:1", Down: true}})
+	apply(view.Request{Operation: view.Remove{Address: "a:1"}})
 	apply(view.Request{Operation: view.Remove{Address: "c:1"}})
 	if want, got := testAddress+" serving 1 0\nb:1 learning 1 1\nc:1 leaving  2\n", states(); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)

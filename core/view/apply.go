@@ -93,10 +93,14 @@ func (o Remove) request(c *change) Outcome {
 		return Outcome{Result: NotFound}
 	}
 	m := &c.Members[i]
+	down, others := slices.Contains(o.Down, m.Life), o.Down
+	if down {
+		others = nil // it serves as little as they do
+	}
 	switch {
-	case c.holdsAlone(m.Life):
+	case c.holdsAlone(m.Life, others):
 		return Outcome{Result: LastMember}
-	case o.Down || m.Life == 0:
+	case down || m.Life == 0:
 		c.expel(i)
 	case m.Leaving: // already
 	case c.Reshard.Phase == Copying && c.assigned(m.Life):
@@ -113,17 +117,20 @@ func (o Remove) request(c *change) Outcome {
 	return Outcome{Result: Done}
 }
 
-// holdsAlone tells whether a shard would be left without a member, or without one that serves,
-// if a life ended: that is refused even if it is down. Data that cannot be reached is not lost yet; it
-// is when the node returns without its memory.
-func (c *change) holdsAlone(life LifeID) bool {
+// holdsAlone tells whether a shard would be left without a member, or without one that serves and is
+// none of those that are down, if a life ended: that is refused even if that one is down itself. Data that
+// cannot be reached is not lost yet; it is when the node returns without its memory.
+func (c *change) holdsAlone(life LifeID, down []LifeID) bool {
 	own := c.current(life)
 	if own == nil {
 		return false
 	}
 	for i := range c.Assignments {
 		a := &c.Assignments[i]
-		if a.Life != life && a.Stage != Closed && !a.Target && a.Shard == own.Shard && (a.Stage == Serving || own.Stage != Serving) {
+		if a.Life == life || a.Stage == Closed || a.Target || a.Shard != own.Shard {
+			continue
+		}
+		if own.Stage != Serving || a.Stage == Serving && !slices.Contains(down, a.Life) {
 			return false
 		}
 	}
@@ -153,6 +160,8 @@ func (o AddMember) request(c *change) Outcome {
 		return Outcome{Result: Already, Replica: a.Replica}
 	case a != nil:
 		return Outcome{Result: Elsewhere}
+	case slices.Contains(o.Down, life):
+		return Outcome{Result: Down}
 	case c.Reshard.Phase == Copying:
 		return Outcome{Result: Busy}
 	}

@@ -35,13 +35,14 @@ type Invite struct{ Address string }
 // Remove deletes a member. One that is up hands over first what only it holds.
 type Remove struct {
 	Address string
-	Down    bool // it is not reachable: delete it without more ado
+	Down    []LifeID // that are not reachable, ascending: one of them is deleted without more ado
 }
 
 // AddMember assigns a member that has no shard.
 type AddMember struct {
 	Address string
 	Shard   shard.ID
+	Down    []LifeID // as in Remove
 }
 
 // StartReshard spreads the slots, and all members, over another number of shards; the same number
@@ -130,9 +131,9 @@ func readOperation(r *codec.Reader, kind byte) Operation {
 	case kindInvite:
 		return Invite{Address: r.String()}
 	case kindRemove:
-		return Remove{Address: r.String(), Down: r.Bool()}
+		return Remove{Address: r.String(), Down: readLives(r)}
 	case kindAddMember:
-		return AddMember{Address: r.String(), Shard: shard.ID(r.UintMax(1<<32 - 1))}
+		return AddMember{Address: r.String(), Shard: shard.ID(r.UintMax(1<<32 - 1)), Down: readLives(r)}
 	case kindReshard:
 		o := StartReshard{Count: int(r.UintMax(1<<31 - 1))}
 		for n := r.Count(1); n > 0; n-- {
@@ -160,11 +161,12 @@ func (e Request) append(buf []byte) []byte {
 func (o Invite) append(buf []byte) []byte { return codec.AppendString(buf, o.Address) }
 
 func (o Remove) append(buf []byte) []byte {
-	return codec.AppendBool(codec.AppendString(buf, o.Address), o.Down)
+	return appendLives(codec.AppendString(buf, o.Address), o.Down)
 }
 
 func (o AddMember) append(buf []byte) []byte {
-	return codec.AppendUint(codec.AppendString(buf, o.Address), uint64(o.Shard))
+	buf = codec.AppendUint(codec.AppendString(buf, o.Address), uint64(o.Shard))
+	return appendLives(buf, o.Down)
 }
 
 func (o StartReshard) append(buf []byte) []byte {
@@ -210,6 +212,26 @@ func readReport(r *codec.Reader) Report {
 	e.Ready = readReplicas(r)
 	e.Have = causal.ReadCoverage(r)
 	return e
+}
+
+func appendLives(buf []byte, lives []LifeID) []byte {
+	buf = codec.AppendUint(buf, uint64(len(lives)))
+	for _, life := range lives {
+		buf = codec.AppendFixed64(buf, uint64(life))
+	}
+	return buf
+}
+
+// readLives reads lives that ascend, each once.
+func readLives(r *codec.Reader) (lives []LifeID) {
+	for n := r.Count(8); n > 0; n-- {
+		life := LifeID(r.Fixed64())
+		if k := len(lives); k > 0 && lives[k-1] >= life {
+			r.Fail()
+		}
+		lives = append(lives, life)
+	}
+	return lives
 }
 
 // appendReplicas appends ascending replica ids as their differences.

@@ -18,8 +18,8 @@ func entries() []view.Entry {
 	return []view.Entry{
 		view.Request{By: 1, Number: 2, Operation: view.Invite{Address: "d:80"}},
 		view.Request{By: 1, Number: 3, Operation: view.Remove{Address: "d:80"}},
-		view.Request{By: 1, Number: 4, Operation: view.Remove{Address: "d:80", Down: true}},
-		view.Request{By: 1, Number: 5, Operation: view.AddMember{Address: "d:80", Shard: 2}},
+		view.Request{By: 1, Number: 4, Operation: view.Remove{Address: "d:80", Down: []view.LifeID{3, 1 << 63}}},
+		view.Request{By: 1, Number: 5, Operation: view.AddMember{Address: "d:80", Shard: 2, Down: []view.LifeID{4}}},
 		view.Request{By: 1, Number: 6, Operation: view.StartReshard{Count: 2, Up: []string{"a:80", "b:80"}}},
 		view.Request{By: 1, Number: 7, Operation: view.StartReshard{Count: 2}},
 		view.Request{By: 1, Number: 1 << 60, Operation: view.Abort{Started: 300}},

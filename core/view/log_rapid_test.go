@@ -121,6 +121,17 @@ func (w *world) enter(p *process) {
 	w.flight = append(w.flight, e)
 }
 
+// down draws lives that somebody takes for down: that of the member with an address, and few others.
+func (w *world) down(address string) (lives []view.LifeID) {
+	for i := range w.head.Members {
+		if m := &w.head.Members[i]; m.Life != 0 && (m.Address == address || below(10).Draw(w.t, "down") == 0) {
+			lives = append(lives, m.Life)
+		}
+	}
+	slices.Sort(lives)
+	return lives
+}
+
 func (w *world) request(p *process) {
 	address := string(rune('a' + below(7).Draw(w.t, "address")))
 	var o view.Operation
@@ -131,11 +142,11 @@ func (w *world) request(p *process) {
 	case "invite":
 		o = view.Invite{Address: address}
 	case "remove":
-		o = view.Remove{Address: address}
+		o = view.Remove{Address: address, Down: w.down("")}
 	case "down":
-		o = view.Remove{Address: address, Down: true}
+		o = view.Remove{Address: address, Down: w.down(address)}
 	case "add":
-		o = view.AddMember{Address: address, Shard: shard.ID(below(4).Draw(w.t, "shard"))}
+		o = view.AddMember{Address: address, Shard: shard.ID(below(4).Draw(w.t, "shard")), Down: w.down("")}
 	case "reshard":
 		r := view.StartReshard{Count: below(4).Draw(w.t, "count")}
 		for i := range w.head.Members {

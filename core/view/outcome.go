@@ -16,7 +16,8 @@ const (
 	NotFound                 // Remove, AddMember: not a member
 	NoShard                  // AddMember: to an unknown shard
 	NotSeen                  // AddMember: of a member that never showed up
-	LastMember               // Remove: of the only one that holds a shard
+	Down                     // AddMember: of a member that is not reachable
+	LastMember               // Remove: of the only one that holds a shard, or the only one of these that is reachable
 	Already                  // AddMember: is in that shard
 	Elsewhere                // AddMember: is in another shard
 	Leaving                  // AddMember: is on its way out
@@ -40,6 +41,8 @@ func (r Result) String() string {
 		return "Shard ID does not exist"
 	case NotSeen:
 		return "The node has not been reached since it was added to the view; try again when it is up"
+	case Down:
+		return "Node is down; start it first"
 	case LastMember:
 		return "The node is the last one that holds the data of its shard"
 	case Already:

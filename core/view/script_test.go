@@ -138,9 +138,9 @@ func (s *script) entry(t *testing.T, line string) view.Entry {
 	case "invite":
 		r.Operation = view.Invite{Address: words[1]}
 	case "remove":
-		r.Operation = view.Remove{Address: words[1], Down: len(words) > 2 && words[2] == "down"}
+		r.Operation = view.Remove{Address: words[1], Down: lives(named["down"])}
 	case "add-member":
-		r.Operation = view.AddMember{Address: words[1], Shard: shard.ID(number(t, words[2]))}
+		r.Operation = view.AddMember{Address: words[1], Shard: shard.ID(number(t, words[2])), Down: lives(named["down"])}
 	case "reshard":
 		up := strings.Split(named["up"], "")
 		r.Operation = view.StartReshard{Count: int(number(t, words[1])), Up: up}
@@ -160,6 +160,17 @@ func (s *script) entry(t *testing.T, line string) view.Entry {
 		t.Fatalf("unknown entry %q", line)
 	}
 	return r
+}
+
+// lives are those with these names, ascending.
+func lives(names string) (lives []view.LifeID) {
+	if names == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		lives = append(lives, life(name))
+	}
+	return lives
 }
 
 func (s *script) report(t *testing.T, words []string) view.Report {
@@ -230,7 +241,7 @@ func lifeName(l view.LifeID) string { return fmt.Sprintf("%c%d", rune(l>>8), l&0
 
 func resultName(o view.Outcome) string {
 	names := []string{
-		"Ignored", "Done", "Exists", "NotFound", "NoShard", "NotSeen", "LastMember", "Already", "Elsewhere",
+		"Ignored", "Done", "Exists", "NotFound", "NoShard", "NotSeen", "Down", "LastMember", "Already", "Elsewhere",
 		"Leaving", "Busy", "TooFew", "Over", "Refused",
 	}
 	name := names[o.Result]

@@ -186,7 +186,9 @@ func (s *succession) declines(e *event, result view.Result) bool {
 	case view.NoShard:
 		return int(e.shard) > s.count
 	case view.NotSeen:
-		return true // also said of a node that is down, by one that may not know of the latest changes
+		return n.present && !n.seen
+	case view.Down:
+		return n.present && !n.leaving && n.shard == 0
 	case view.Leaving:
 		return n.leaving
 	case view.Already:

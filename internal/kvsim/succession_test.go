@@ -175,7 +175,7 @@ func TestObservesWhatOneStepHides(t *testing.T) {
 	r.ghost.observed = nil
 	founding := view.Founding{ShardCount: 1, Founders: []view.Founder{{Address: r.names[0], Life: 1}, {Address: r.names[1], Life: 2}}}
 	before := view.Found(founding)
-	now, _ := before.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: r.names[1], Down: true}})
+	now, _ := before.Apply(2, view.Request{By: 1, Number: 1, Operation: view.Remove{Address: r.names[1], Down: []view.LifeID{2}}})
 	now, _ = now.Apply(3, view.Request{By: 1, Number: 2, Operation: view.Invite{Address: r.names[1]}})
 	r.observe(before, now)
 	if want := []observed{{wire.OpInvite, 1, r.world.Now()}, {wire.OpRemove, 1, r.world.Now()}}; !slices.Equal(r.ghost.observed, want) {
