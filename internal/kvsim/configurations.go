@@ -144,6 +144,9 @@ func (r *run) adopts(s *server, c *view.Configuration, outbox *netsim.Outbox[Pac
 	}
 }
 
+// reshardOver stands, among what is observed, for the end of a reshard.
+const reshardOver = wire.OpProgress
+
 // observe notes which changes have happened that requests may have asked for.
 func (r *run) observe(before, now *view.Configuration) {
 	note := func(op core.Op, server int) {
@@ -167,8 +170,12 @@ func (r *run) observe(before, now *view.Configuration) {
 			note(wire.OpAddMember, r.ghost.serverOf(a.Life))
 		}
 	}
-	if now.Reshard.Started != before.Reshard.Started {
+	started := now.Reshard.Started != before.Reshard.Started
+	if started {
 		note(wire.OpReshard, r.ghost.serverOf(now.Reshard.By))
+	}
+	if over := now.Reshard.Phase != view.Copying; over && started || before.Reshard.Phase == view.Copying && (over || started) {
+		note(reshardOver, 0)
 	}
 }
 
@@ -182,16 +189,28 @@ func memberSince(c *view.Configuration, m *view.Member) *view.Member {
 }
 
 // happened tells whether a change was seen that a request whose outcome the client does not know may have
-// brought about.
-func (r *run) happened(number int32) bool {
+// brought about, and when: between from and to. Nobody knows of a change before the first server has it in
+// force, so that is the moment at which it takes effect.
+func (r *run) happened(number int32) (from, to netsim.Time, ok bool) {
 	plan, f := &r.plan[number], &r.fates[number]
-	about := int(f.asks)
-	if plan.Op != wire.OpReshard {
-		about = int(r.serverAt(f.about))
+	if plan.Op == wire.OpReshard {
+		return r.ghost.saw(plan.Op, int(f.asks), f.invoked)
 	}
-	return slices.ContainsFunc(r.ghost.observed, func(o observed) bool {
-		return o.op == plan.Op && o.server == about && o.at >= f.invoked
-	})
+	return r.ghost.saw(plan.Op, int(r.serverAt(f.about)), f.invoked)
+}
+
+// saw tells when a change was observed since some time, first and last.
+func (g *ghost) saw(op core.Op, server int, since netsim.Time) (first, last netsim.Time, ok bool) {
+	for _, o := range g.observed {
+		if o.op != op || o.server != server || o.at < since {
+			continue
+		}
+		if !ok {
+			first = o.at
+		}
+		last, ok = o.at, true
+	}
+	return first, last, ok
 }
 
 // meet tells the world which situations a new configuration is.

@@ -323,6 +323,11 @@ func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
 			history = append(history, o)
 		}
 	}
+	ends := func(over event, since netsim.Time) { // at any of the ends of reshards that were observed
+		if from, to, ok := r.ghost.saw(reshardOver, 0, since); ok {
+			put(over, finding{maybe: true, either: true}, from-1, to)
+		}
+	}
 	open := r.scenario.End + 1
 	for number := range r.plan {
 		plan, f := &r.plan[number], &r.fates[number]
@@ -340,12 +345,13 @@ func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
 		over.kind = conclusion
 		switch {
 		case f.ending == pending, f.ending == expired, f.status == wire.StatusUnknown:
-			if !r.happened(int32(number)) {
+			from, to, ok := r.happened(int32(number))
+			if !ok {
 				continue // it explains nothing, and costs much
 			}
-			put(e, finding{result: view.Done, maybe: true}, f.invoked, open)
+			put(e, finding{result: view.Done, maybe: true}, from-1, to)
 			if plan.Op == wire.OpReshard { // a node that is leaving may be gone at any time anyway
-				put(over, finding{maybe: true, either: true}, f.invoked, open)
+				ends(over, from)
 			}
 		case f.status == wire.StatusDeclined:
 			put(e, finding{result: f.result}, f.invoked, f.returned)
@@ -359,7 +365,7 @@ func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
 		case f.status == wire.StatusUnfinished:
 			put(e, finding{result: view.Done}, f.invoked, f.returned)
 			if plan.Op == wire.OpReshard {
-				put(over, finding{maybe: true, either: true}, f.invoked, open)
+				ends(over, f.invoked)
 			}
 		default: // nothing happened
 		}

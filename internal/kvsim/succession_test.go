@@ -53,6 +53,7 @@ func administered(requests []asked, gone int) *run {
 			f.ending = succeeded
 		case wire.StatusUnfinished:
 			f.ending = unknown
+			r.ghost.observed = append(r.ghost.observed, observed{op: reshardOver, at: f.returned})
 		default:
 			f.ending = refused
 		}
