@@ -48,7 +48,7 @@ type InputKind uint8
 const (
 	InputWake    InputKind = iota + 1 // time passed, or more became durable; also the first input of a boot
 	InputRequest                      // a client's request
-	InputCancel                       // the client of Request.ID is gone: forget the request if it has not taken effect
+	InputCancel                       // the client of Request.ID is gone: forget the request; a write that waits here is answered: it never runs
 	InputMessage                      // a message of a peer
 )
 
@@ -107,8 +107,8 @@ type Response struct {
 // Progress says how far a reshard has come.
 type Progress struct {
 	Phase  Phase
-	Moved  uint64 // keys that this node has copied
-	ToMove uint64 // keys that this node is to copy, as far as it knows; not less than Moved
+	Moved  uint64 // keys that members have copied because they are to own them after it
+	ToMove uint64 // keys that they are to copy, as far as this node knows; not less than Moved
 }
 
 // Phase is a phase of a reshard.

@@ -209,9 +209,15 @@ func (m *Machine) reschedule(c *call, due time.Duration) {
 	m.timers.Fix(c.timer)
 }
 
-// cancel forgets a request whose client is gone, unless it has taken effect already.
+// cancel forgets a request whose client is gone. A write that is parked here has run nowhere, and never will: it
+// is answered, so that nobody takes its outcome for unknown.
 func (m *Machine) cancel(id RequestID) {
-	if c := m.calls[id]; c != nil {
+	c := m.calls[id]
+	switch {
+	case c == nil:
+	case c.state == callParked && c.op.Writes():
+		m.answer(c, result{status: wire.StatusUnsatisfied})
+	default:
 		m.release(c)
 	}
 }

@@ -69,7 +69,7 @@ type Machine struct {
 	watched        stalled
 	proposer       int           // member that was asked last to propose something
 	nextUnseat     time.Duration // when the log may be told again who lost its vote
-	copied, toCopy uint64        // keys, by full copies since the last reshard began
+	copied, toCopy uint64        // keys, by copies that the last reshard made necessary
 
 	// The current input.
 	wall    int64
@@ -152,7 +152,7 @@ func New(config Config, records []Record, position Position) (*Machine, error) {
 	slices.Sort(config.View)
 	config.View = slices.Compact(config.View)
 	if n := config.ShardCount; n < 0 || n > shard.MaxShards || n > 0 && 2*n > len(config.View) && (n > 1 || len(config.View) > 1) {
-		return nil, fmt.Errorf("%w: %d shards over %d nodes", ErrShardCount, n, len(config.View))
+		return nil, fmt.Errorf("%w: %s over %s", ErrShardCount, counted(n, "shard"), counted(len(config.View), "node"))
 	}
 	config.setDefaults()
 	m := newMachine(config, rand.NewChaCha8(config.Entropy))

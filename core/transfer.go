@@ -15,6 +15,7 @@ import (
 type transfer struct {
 	id     uint64
 	full   bool // of everything, also of what retired replicas wrote; else of what is missing here
+	moves  bool // a full one, of slots that a reshard brings here
 	source int
 	slots  shard.Set
 	want   causal.Dot // why it was begun; zero for a full one
@@ -199,14 +200,14 @@ func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
 			return
 		}
 		t.boot, t.to, t.staged = s.Boot, s.To.Within(&t.slots), nil
-		if t.full {
+		if t.moves {
 			m.toCopy += s.Keys
 		}
 	case s.Boot != t.boot:
 		return
 	}
 	t.staged = append(t.staged, s.Versions...)
-	if t.full {
+	if t.moves {
 		m.copied += uint64(len(s.Versions))
 	}
 	t.cursor, t.asked = s.Cursor, 0
@@ -304,6 +305,7 @@ func (m *Machine) copyNew() {
 		}
 		if !slots.IsEmpty() && m.detector.Up(s.member) {
 			m.full = &transfer{full: true, source: s.member, slots: slots}
+			m.sort(m.full)
 			m.begin(m.full)
 			return
 		}
@@ -316,6 +318,27 @@ func (m *Machine) copyNew() {
 		m.probe(ProbeStartedEmpty)
 		m.log("nobody who has a full copy of %s is left: this node starts them from what it has", counted(orphans.Len(), "slot"))
 	}
+}
+
+// sort makes a full copy one of slots that a reshard brings here or one of those that this node has to hold anyway,
+// as after a loss of its memory; those first.
+func (m *Machine) sort(t *transfer) {
+	var brought shard.Set
+	for _, a := range m.configuration.AssignmentsOf(m.founder.Life) {
+		if a.Target {
+			brought = brought.Union(&a.Slots)
+		}
+	}
+	for _, a := range m.configuration.AssignmentsOf(m.founder.Life) {
+		if !a.Target && a.Stage != view.Closed {
+			brought = brought.Minus(&a.Slots)
+		}
+	}
+	if rest := t.slots.Minus(&brought); !rest.IsEmpty() {
+		t.slots = rest
+		return
+	}
+	t.moves = true
 }
 
 // unfinished finds a write of a closed replica that counts and that is missing here.

@@ -3,6 +3,7 @@ package httpnode
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -364,4 +365,27 @@ func TestHandlersConcurrently(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// TestDroppedWriteDidNotRun gives up a write that waits for what it depends on: it has run nowhere, and nobody is
+// told that its outcome is unknown.
+func TestDroppedWriteDidNotRun(t *testing.T) {
+	s := newSeverable(t, 3, core.Config{ShardCount: 1})
+	s.cut.Store(true)
+	token := tokenOf(t, do(s.nodes[1].Handler(), "PUT", "/key-value-store/x", `{"value":1}`))
+	ctx, cancel := context.WithCancel(context.Background())
+	n := s.nodes[0]
+	answer := make(chan *httptest.ResponseRecorder)
+	go func() {
+		body := strings.NewReader(`{"value":2,"causal-metadata":"` + token + `"}`)
+		w := httptest.NewRecorder()
+		n.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "PUT", "/key-value-store/x", body))
+		answer <- w
+	}()
+	for n.Status().Parked == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	wantJSON(t, <-answer, 503, `{"error":"Causal dependencies not satisfied; try again later","message":"Error in PUT"}`)
+	wantMetrics(t, n, "indeterminate_total 0", `requests_total{operation="put",outcome="unsatisfied"} 1`)
 }

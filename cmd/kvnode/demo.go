@@ -53,8 +53,8 @@ func runDemo(parent context.Context, env environment) error {
 	}
 	store.run(ctx)
 	if store.waitReady(ctx) {
-		fmt.Fprintf(env.stdout, "%d nodes in %d shards on %s to %s, ready in %.1f s\n",
-			demoNodes, demoShards, addresses[0], addresses[demoNodes-1], time.Since(begin).Seconds())
+		fmt.Fprintf(env.stdout, "%s in %s on %s to %s, ready in %.1f s\n",
+			plural(demoNodes, "node"), plural(demoShards, "shard"), addresses[0], addresses[demoNodes-1], time.Since(begin).Seconds())
 		t := newTour(ctx, env.stdout, addresses)
 		defer t.close()
 		t.walk(store)

@@ -79,7 +79,7 @@ func checkHealth(ctx context.Context, address string) error {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // without the proxy of the environment
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("no answer from %s: %w", address, err)
+		return fmt.Errorf("%s does not answer: %s", address, networkReason(err))
 	}
 	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)); err != nil {

@@ -133,7 +133,7 @@ func TestHealthcheck(t *testing.T) {
 		t.Errorf("%d %s", code, stderr)
 	}
 	server.Close()
-	if code, _, stderr := execute(ctx, nil, "healthcheck", address); code != exitFailed || !strings.Contains(stderr, "no answer from "+address) {
+	if code, _, stderr := execute(ctx, nil, "healthcheck", address); code != exitFailed || !strings.Contains(stderr, address+" does not answer: connection refused") {
 		t.Errorf("%d %s", code, stderr)
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +33,11 @@ func newStatusCommand(env environment) *cobra.Command {
 		Short: "Show the nodes of a store; exit with 1 if one does not serve",
 		Long: `status asks the node at ADDRESS who belongs to the store, asks each of these nodes for its figures, and prints a
 table. Without ADDRESS it asks the node that the environment describes, on this machine. It exits with 1
-when a node is down, does not answer, or does not serve.`,
+when a node is down, does not answer, or does not serve.
+
+Columns: "keys" are those that the node holds; "replicas behind" is the number of other nodes that have not yet
+confirmed all that was written at this one (0 at rest; a node that is down counts until it is back or deleted);
+"waiting" are requests that wait there, for what they depend on or for another node.`,
 		Args: atMostOneAddress,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			address, err := healthAddress(source{cmd, env.getenv}, args)
@@ -156,18 +162,42 @@ func askNode(ctx context.Context, client *http.Client, address string) (*httpnod
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no answer from %s: %w", address, err)
+		return nil, fmt.Errorf("%s does not answer: %s", address, networkReason(err))
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("no whole answer from %s: %w", address, err)
+		return nil, fmt.Errorf("%s breaks off its answer: %s", address, networkReason(err))
 	}
 	status := new(httpnode.Status)
 	if response.StatusCode != http.StatusOK || json.Unmarshal(text, status) != nil || status.Address == "" {
 		return nil, fmt.Errorf("%s answers with HTTP status %d and no status, so it is no node of this version", address, response.StatusCode)
 	}
 	return status, nil
+}
+
+// networkReason says in words why a node is not reached.
+func networkReason(err error) string {
+	var name *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused, so nothing listens there"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Sprintf("nothing came within %d s", statusTimeout/time.Second)
+	case errors.As(err, &name):
+		return "no machine is known by the name " + name.Name
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no way leads to that machine"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return "it closed the connection"
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	}
+	for cause := errors.Unwrap(err); cause != nil; cause = errors.Unwrap(err) {
+		err = cause // the address and the URL are said already
+	}
+	return err.Error()
 }
 
 func printJSON(w io.Writer, report *storeStatus) error {

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,11 +94,37 @@ func TestStatusNoNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := execute(context.Background(), nil, "status", addresses[0]); code != exitFailed || !strings.Contains(stderr, "no answer from "+addresses[0]) {
+	if code, _, stderr := execute(context.Background(), nil, "status", addresses[0]); code != exitFailed || !strings.Contains(stderr, addresses[0]+" does not answer: connection refused, so nothing listens there\n") {
 		t.Errorf("%d %s", code, stderr)
 	}
 	if code, _, stderr := execute(context.Background(), nil, "status", "a:1", "b:1"); code != exitUsage {
 		t.Errorf("%d %s", code, stderr)
+	}
+}
+
+// TestNetworkReasons: why a node is silent is said in words, without what Go calls it.
+func TestNetworkReasons(t *testing.T) {
+	wrap := func(err error) error {
+		return &url.Error{Op: "Get", URL: "http://10.0.0.1:1/", Err: &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}}
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{wrap(syscall.ECONNREFUSED), "connection refused, so nothing listens there"},
+		{wrap(syscall.EHOSTUNREACH), "no way leads to that machine"},
+		{wrap(syscall.ECONNRESET), "it closed the connection"},
+		{wrap(syscall.EACCES), "permission denied"},
+		{&url.Error{Err: io.EOF}, "it closed the connection"},
+		{&url.Error{Err: context.DeadlineExceeded}, "nothing came within 2 s"},
+		{&url.Error{Err: &net.DNSError{Name: "elsewhere", Err: "no such host"}}, "no machine is known by the name elsewhere"},
+	} {
+		if got := networkReason(test.err); got != test.want {
+			t.Errorf("%v\n is %q\nwant %q", test.err, got, test.want)
+		}
+	}
+	if one, more := waitForIt(1), waitForIt(1204); one != "1 write of one sibling waits for it" || more != "1,204 writes of one sibling wait for it" {
+		t.Errorf("%q, %q", one, more)
 	}
 }
 

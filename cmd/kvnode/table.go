@@ -116,7 +116,7 @@ func (n *nodeStatus) note(leader string) string {
 	case !n.Up:
 		notes = append(notes, "down "+ago(n.Silent))
 		if n.Missing > 0 {
-			notes = append(notes, thousands(n.Missing)+" writes of one sibling wait for it")
+			notes = append(notes, waitForIt(n.Missing))
 		}
 	case n.Status == nil:
 		notes = append(notes, n.Error)
@@ -130,6 +130,14 @@ func (n *nodeStatus) note(leader string) string {
 		}
 	}
 	return strings.Join(notes, "; ")
+}
+
+// waitForIt says how many writes a node has not confirmed.
+func waitForIt(writes uint64) string {
+	if writes == 1 {
+		return "1 write of one sibling waits for it"
+	}
+	return thousands(writes) + " writes of one sibling wait for it"
 }
 
 // thousands writes a number with commas.

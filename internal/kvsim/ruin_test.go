@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
@@ -103,5 +104,20 @@ func TestExcusesOfTheAudit(t *testing.T) {
 	}
 	if excused < 10 || judged < 20 {
 		t.Errorf("%d excused, %d judged", excused, judged)
+	}
+}
+
+// TestSavedByAMessage: a write whose maker lost its memory at once is not lost if a message was under way.
+func TestSavedByAMessage(t *testing.T) {
+	s := Standard()
+	faults, err := netsim.ParseSchedule("at 4.2s for 100ms clog n3 -> n1,n2\nat 4.25s for 10ms wipe n3", s.names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := []Operation{{Number: 32, At: 4200 * netsim.Millisecond, Node: 2, Op: wire.OpPut, Key: "k4", Value: `"A"`, Timeout: 6 * netsim.Second}}
+	r := NewRunner(s)
+	result := r.RunWith(3193, Options{Plan: plan, Schedule: faults, Phases: Phases{ChaosEnd: 6 * netsim.Second, Settled: 26 * netsim.Second, End: 36 * netsim.Second}})
+	if result.Verdict != Holds || result.Stats.Writes != 1 || result.Stats.Lost != 0 {
+		t.Errorf("%v, %+v", result.Failure, result.Stats)
 	}
 }
