@@ -32,6 +32,12 @@
 // next event after the one that reported it, before all else that is due at that
 // time. Config.StartAt lets nodes join late.
 //
+// # Every order
+//
+// A small world can be taken through every order instead of a drawn one: Choices
+// lists what can happen next, Take lets one of it happen, Disturb begins a fault.
+// Package explore keeps the books.
+//
 // # What is checked
 //
 // Config.Invariant is judged after every event; it sees all nodes at once. A

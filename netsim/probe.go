@@ -29,3 +29,12 @@ func (w *World[M]) Probes() []ProbeCount {
 	})
 	return sorted
 }
+
+// Met is how often a situation occurred so far.
+func (w *World[M]) Met(name string) uint64 {
+	index, known := w.probeIndex[name]
+	if !known {
+		return 0
+	}
+	return w.probes[index].Count
+}

@@ -57,14 +57,20 @@ func (q *queue) next() (entry, bool) {
 }
 
 // pop removes the earliest entry of a queue that is not empty.
-func (q *queue) pop() {
+func (q *queue) pop() { q.remove(0) }
+
+// remove removes an entry by its place in entries.
+func (q *queue) remove(i int) {
 	last := len(q.entries) - 1
 	moved := q.entries[last]
 	q.entries = q.entries[:last]
-	if last == 0 {
+	if i == last {
 		return
 	}
-	i := 0
+	for i > 0 && moved.before(q.entries[(i-1)/4]) {
+		q.entries[i] = q.entries[(i-1)/4]
+		i = (i - 1) / 4
+	}
 	for {
 		child := 4*i + 1
 		if child >= last {

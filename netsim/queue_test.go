@@ -45,6 +45,15 @@ func TestQueueAgainstSorting(t *testing.T) {
 				q.pop()
 				model = model[1:]
 			},
+			"remove": func(t *rapid.T) {
+				if len(q.entries) == 0 {
+					return
+				}
+				place := rapid.IntRange(0, len(q.entries)-1).Draw(t, "place")
+				removed := q.entries[place]
+				q.remove(place)
+				model = slices.DeleteFunc(model, func(e entry) bool { return e == removed })
+			},
 		})
 	})
 }

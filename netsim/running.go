@@ -69,8 +69,13 @@ func (w *World[M]) scheduleFaults() {
 // queueFault queues the beginning and the end of a fault that begins during the
 // chaos.
 func (w *World[M]) queueFault(index int32, push func(at Time, slot int32)) {
+	push(w.faults[index].At, w.newSlot(event[M]{kind: eventBegin, node: NoNode, index: uint64(index)}))
+	w.queueEnd(index, push)
+}
+
+// queueEnd queues the end of a fault, if it has one.
+func (w *World[M]) queueEnd(index int32, push func(at Time, slot int32)) {
 	f := &w.faults[index]
-	push(f.At, w.newSlot(event[M]{kind: eventBegin, node: NoNode, index: uint64(index)}))
 	if f.Kind == Kill {
 		f.until = w.config.End
 		return

@@ -118,7 +118,7 @@ func (w *World[M]) Step() bool {
 			return false
 		}
 		w.queue.pop()
-		if next.at != w.now {
+		if next.at > w.now { // else it is late: something was chosen before it
 			w.now, w.spin = next.at, 0
 		}
 		if w.perform(next.slot) {

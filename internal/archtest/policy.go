@@ -97,6 +97,11 @@ var table = []row{
 		never: portable,
 	},
 	{
+		packages: "./netsim/explore", pure: true,
+		allow: []string{"./netsim"},
+		never: portable,
+	},
+	{
 		// A panic becomes a finding that shows its stack; no digest covers that.
 		packages: "./netsim/...", pure: true, std: []string{"runtime/debug"},
 		allow:     []string{xxhash},
@@ -109,13 +114,13 @@ var table = []row{
 	},
 	{
 		packages:  "./internal/kvsim/...",
-		allow:     []string{"./core/...", "./netsim", "./checker", "./internal/kvsim/...", porcupine},
+		allow:     []string{"./core/...", "./netsim", "./netsim/explore", "./checker", "./internal/kvsim/...", porcupine},
 		testAllow: []string{"./netsim/netsimtest/..."},
 		never:     portable,
 	},
 	{
 		packages: "./cmd/simulate/...",
-		allow:    append([]string{"./internal/kvsim/...", "./core/...", "./netsim", "./checker", "./cmd/simulate/..."}, terminal...),
+		allow:    append([]string{"./internal/kvsim/...", "./core/...", "./netsim", "./netsim/explore", "./checker", "./cmd/simulate/..."}, terminal...),
 		never:    portable,
 	},
 	{
