@@ -43,16 +43,21 @@ func reportRun(c *common, scenario *kvsim.Scenario, r *kvsim.Result) error {
 		fmt.Fprintf(&b, "seed %d: %s\n", r.Seed, good("no violation"))
 	}
 	describeRuin(&b, r)
-	describeStats(&b, &r.Stats)
+	describeRun(&b, r)
+	_, err := io.WriteString(c.stdout, b.String())
+	return finish(r.Verdict, err)
+}
+
+// describeRun prints the figures of a run.
+func describeRun(b *strings.Builder, r *kvsim.Result) {
+	describeStats(b, &r.Stats)
 	names := make([]string, len(r.Probes))
 	for i, p := range r.Probes {
 		names[i] = fmt.Sprintf("%s %s", p.Name, grouped(p.Count))
 	}
-	fmt.Fprintf(&b, "  situations   %s\n", orNone(strings.Join(names, " · ")))
-	fmt.Fprintf(&b, "  events       %s in %v of virtual time\n", grouped(r.Events), r.Virtual.Duration().Round(time.Millisecond))
-	fmt.Fprintf(&b, "  digest       %016x\n", r.Digest)
-	_, err := io.WriteString(c.stdout, b.String())
-	return finish(r.Verdict, err)
+	fmt.Fprintf(b, "  situations   %s\n", orNone(strings.Join(names, " · ")))
+	fmt.Fprintf(b, "  events       %s in %v of virtual time\n", grouped(r.Events), r.Virtual.Duration().Round(time.Millisecond))
+	fmt.Fprintf(b, "  digest       %016x\n", r.Digest)
 }
 
 // reportSweep prints what a sweep came to; the error carries the exit code.

@@ -110,6 +110,6 @@ interrupted, or a promised situation was never reached.`,
 		root.Flags().AddFlag(sweep.Flags().Lookup(name))
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newRun(c), sweep, newReplay(c), newShrink(c))
+	root.AddCommand(newRun(c), sweep, newReplay(c), newShrink(c), newExplore(c))
 	return root
 }

@@ -47,25 +47,32 @@ func newRun(c *common) *cobra.Command {
 }
 
 // runSeed runs a seed, with a trace unless the name of its file is empty.
-func runSeed(runner *kvsim.Runner, seed uint64, trace string) (kvsim.Result, error) {
-	var options kvsim.Options
-	if trace != "" {
-		file, err := os.Create(trace)
-		if err != nil {
-			return kvsim.Result{}, fmt.Errorf("the trace cannot be written: %w", err)
-		}
-		w := bufio.NewWriter(file)
-		options.Trace = func(line string) {
-			_, _ = w.WriteString(line) // the writer remembers an error until Flush
-			_ = w.WriteByte('\n')
-		}
-		result := runner.RunWith(seed, options)
-		if err := errors.Join(w.Flush(), file.Close()); err != nil {
-			return kvsim.Result{}, fmt.Errorf("the trace cannot be written: %w", err)
-		}
-		return result, nil
+func runSeed(runner *kvsim.Runner, seed uint64, trace string) (result kvsim.Result, err error) {
+	err = tracing(trace, func(options kvsim.Options) error {
+		result = runner.RunWith(seed, options)
+		return nil
+	})
+	return result, err
+}
+
+// tracing runs something with a trace in a file, with none if the name is empty.
+func tracing(name string, run func(options kvsim.Options) error) error {
+	if name == "" {
+		return run(kvsim.Options{})
 	}
-	return runner.RunWith(seed, options), nil
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("the trace cannot be written: %w", err)
+	}
+	w := bufio.NewWriter(file)
+	failed := run(kvsim.Options{Trace: func(line string) {
+		_, _ = w.WriteString(line) // the writer remembers an error until Flush
+		_ = w.WriteByte('\n')
+	}})
+	if err := errors.Join(w.Flush(), file.Close()); err != nil {
+		return fmt.Errorf("the trace cannot be written: %w", err)
+	}
+	return failed
 }
 
 // writeHTML draws the history of the latest run.

@@ -217,6 +217,7 @@ func (g *ghost) saw(op core.Op, server int, since netsim.Time) (first, last nets
 func (r *run) meet(before, now *view.Configuration, outbox *netsim.Outbox[Packet]) {
 	when := func(met bool, probe string) {
 		if met {
+			r.metWhileDown(probe)
 			outbox.Probe(probe)
 		}
 	}

@@ -45,6 +45,7 @@ type run struct {
 	tells          bool     // keep what a story needs
 	arrivals       []arrival
 	matters        netsim.Time // the story tells where writes were at this time
+	down           []string    // situations of the configuration that were met while a node was down
 	goesOn         bool        // the failure does not stop the run: what the sessions see next tells it better
 
 	// Working memory.
@@ -110,7 +111,7 @@ func (r *run) reset(seed netsim.Seed, plan []Operation, schedule netsim.Schedule
 	for i := range r.scenario.Workload.Clients {
 		r.sessions = append(r.sessions, clientName(i))
 	}
-	r.collected, r.arrivals = r.collected[:0], r.arrivals[:0]
+	r.collected, r.arrivals, r.down = r.collected[:0], r.arrivals[:0], r.down[:0]
 	r.stuck = false
 	r.settled, r.failure, r.goesOn, r.received = false, nil, false, nil
 	r.arena.release()

@@ -32,6 +32,9 @@ type Options struct {
 	Phases   Phases            // instead of those of the scenario; zero: those
 	Trace    func(line string) // gets one line per event; nil: none
 	Tell     bool              // Result.Story says what happened
+
+	// walk runs first; true: it has shown all that there is to see. Nil: nothing does.
+	walk func(w *netsim.World[Packet]) bool
 }
 
 // Run runs one seed.
@@ -69,6 +72,10 @@ func (r *Runner) RunWith(seed uint64, options Options) (result Result) {
 		return result
 	}
 	r.run.world = world
+	if options.walk != nil && options.walk(world) && world.Violation() == nil && r.run.failure == nil {
+		result.Verdict, result.Events = Holds, world.Events()
+		return result
+	}
 	violation := world.Run()
 	result.Failure = r.run.conclude(violation)
 	result.Ruin = r.run.ruin()

@@ -123,20 +123,15 @@ func (s *Sweep) add(r *Result) {
 		s.Failures = append(s.Failures, *r)
 	}
 	for _, p := range r.Probes {
-		i, found := slices.BinarySearchFunc(s.Probes, p.Name, func(a ProbeReach, name string) int {
-			return cmp.Compare(a.Name, name)
-		})
-		if !found {
-			s.Probes = slices.Insert(s.Probes, i, ProbeReach{Name: p.Name})
-		}
-		s.Probes[i].Count += p.Count
-		s.Probes[i].Seeds++
+		s.Probes = reached(s.Probes, p.Name, p.Count)
 	}
 }
 
 // Reached is how often a situation occurred.
-func (s *Sweep) Reached(name string) ProbeReach {
-	for _, p := range s.Probes {
+func (s *Sweep) Reached(name string) ProbeReach { return reach(s.Probes, name) }
+
+func reach(probes []ProbeReach, name string) ProbeReach {
+	for _, p := range probes {
 		if p.Name == name {
 			return p
 		}
