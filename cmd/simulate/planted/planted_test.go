@@ -86,6 +86,24 @@ func TestPlantedBugs(t *testing.T) {
 	}
 }
 
+// TestExploration: bugs of resharding that simulate explore finds, too, without any luck of the draw.
+func TestExploration(t *testing.T) {
+	for _, bug := range []string{"slots-dropped-when-sealed", "retires-when-one-covers", "seal-by-others", "serves-when-prepared"} {
+		t.Run(bug, func(t *testing.T) {
+			var explored struct {
+				Verdict  string
+				Failures []struct{ Name string }
+			}
+			binary := build(t, filepath.Join("testdata", bug+".txt"))
+			code := simulate(t, binary, &explored, "explore", "--reshard", "split", "--depth", "300", "--departures", "0", "--budget", "500", "--first-failure")
+			if code != 1 || explored.Verdict != "violated" || len(explored.Failures) == 0 {
+				t.Fatalf("exit code %d, %+v", code, explored)
+			}
+			t.Logf("found by %s", explored.Failures[0].Name)
+		})
+	}
+}
+
 // TestBugsApply: every change still fits the tree, and every one has what shows it.
 func TestBugsApply(t *testing.T) {
 	bugs, _, err := List("testdata")
