@@ -10,7 +10,7 @@ import (
 )
 
 func TestExploreHolds(t *testing.T) {
-	stdout, stderr, code := start(t, binary, "explore", "--depth", "12", "--departures", "0", "--workers", "2")
+	stdout, stderr, code := start(t, binary, "explore", "--depth", "12", "--workers", "2")
 	if code != exitHolds || stderr != "" {
 		t.Errorf("exit code %d, standard error %q", code, stderr)
 	}

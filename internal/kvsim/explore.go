@@ -178,21 +178,21 @@ func (x *Exploration) Run(ctx context.Context, options ExploreOptions) Explored 
 		if len(paths) == 0 {
 			break
 		}
-		walked := make([]walked, len(paths))
+		walks := make([]walked, len(paths))
 		var group sync.WaitGroup
 		for i, runner := range runners {
 			group.Go(func() {
 				for number := i; number < len(paths); number += len(runners) {
-					walked[number] = x.walk(runner, explorer, plan, paths[number], Options{})
+					walks[number] = x.walk(runner, explorer, plan, paths[number], Options{})
 				}
 			})
 		}
 		group.Wait()
-		for i := range walked {
-			if walked[i].trail != nil { // else the harness panicked
-				explorer.Add(walked[i].trail)
+		for i := range walks {
+			if walks[i].trail != nil { // else the harness panicked
+				explorer.Add(walks[i].trail)
 			}
-			total.add(paths[i], &walked[i])
+			total.add(paths[i], &walks[i])
 		}
 		total.Progress = explorer.Progress()
 		if options.Progress != nil {
@@ -238,16 +238,16 @@ type walked struct {
 	down   []string // situations that were met while a node was down
 }
 
-func (x *Exploration) walk(r *Runner, e *explore.Explorer, plan []Operation, path explore.Path, options Options) (walked walked) {
+func (x *Exploration) walk(r *Runner, e *explore.Explorer, plan []Operation, path explore.Path, options Options) (done walked) {
 	options.Plan, options.Schedule = plan, netsim.Schedule{}
 	options.walk = func(w *netsim.World[Packet]) bool {
 		x.begin(w)
-		walked.trail = explore.Walk(w, e, path)
-		return walked.trail.Joined
+		done.trail = explore.Walk(w, e, path)
+		return done.trail.Joined
 	}
-	walked.result = r.RunWith(x.Seed, options)
-	walked.down = slices.Clone(r.run.down)
-	return walked
+	done.result = r.RunWith(x.Seed, options)
+	done.down = slices.Clone(r.run.down)
+	return done
 }
 
 // add counts a path.
