@@ -17,10 +17,10 @@ SEEDS ?=
 BUGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench sweep planted scorecard fuzz cover clean
+.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench bench-reshard sweep planted scorecard fuzz cover clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## start a store on this machine, use it, print its real answers
 	./scripts/demo
@@ -60,6 +60,9 @@ test-docker: ## build the image, test real containers (about three minutes)
 bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s), then compare a store with the ceiling
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 	go run ./internal/loadtest
+
+bench-reshard: ## what clients notice of a reshard of a million keys (about three minutes)
+	go run ./internal/loadtest reshard
 
 sweep: ## simulate fresh seeds (or SEEDS=A..B)
 	go run ./cmd/simulate $(if $(SEEDS),sweep --seeds $(SEEDS))

@@ -8,17 +8,13 @@ import (
 	"time"
 )
 
-// cpuTime is the processor time that the store has used so far, or the ceiling; zero where the
-// system does not tell. It is steadier than a rate when others use the machine, too.
-func (s *store) cpuTime() (used, ceiling time.Duration) {
-	for i, p := range s.processes {
-		if t := cpuTimeOf(p.Process.Pid); i < nodes {
-			used += t
-		} else {
-			ceiling += t
-		}
+// cpuTime is the processor time that the nodes have used so far; zero where the system does not tell.
+// It is steadier than a rate when others use the machine, too.
+func (s *store) cpuTime() (used time.Duration) {
+	for _, p := range s.nodes {
+		used += cpuTimeOf(p.Process.Pid)
 	}
-	return used, ceiling
+	return used
 }
 
 // cpuTimeOf reads the fields utime and stime of /proc/PID/stat (Linux).
@@ -42,4 +38,47 @@ func cpuTimeOf(pid int) time.Duration {
 		ticks += n
 	}
 	return time.Duration(ticks) * tick
+}
+
+// memory is what nodes have in use.
+type memory struct{ least, most, peak int64 } // bytes; of the one that has least, has most, ever had most
+
+func (m memory) String() string {
+	if m.most == 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%d to %d MB, at most %d MB", m.least>>20, m.most>>20, m.peak>>20)
+}
+
+// memory is zero where the system does not tell.
+func (s *store) memory() (m memory) {
+	for i, p := range s.nodes {
+		now, peak := memoryOf(p.Process.Pid)
+		if m.most, m.peak = max(m.most, now), max(m.peak, peak); i == 0 || now < m.least {
+			m.least = now
+		}
+	}
+	return m
+}
+
+// memoryOf reads the fields VmRSS and VmHWM of /proc/PID/status (Linux).
+func memoryOf(pid int) (now, peak int64) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		n, _ := strconv.ParseInt(fields[1], 10, 64)
+		switch fields[0] {
+		case "VmRSS:":
+			now = n << 10
+		case "VmHWM:":
+			peak = n << 10
+		}
+	}
+	return now, peak
 }

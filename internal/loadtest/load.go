@@ -4,36 +4,103 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// load is connections to one address that send requests again and again.
-type load struct {
-	connections []net.Conn
-	readers     []*bufio.Reader
+// client is one connection. It has one user at a time.
+type client struct {
+	conn   net.Conn
+	reader *bufio.Reader
+	token  []byte // of the last answer, "" for none
+	body   []byte // likewise
 }
+
+func connect(address string) (*client, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &client{conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+// exchange sends a request and reads the answer.
+func (c *client) exchange(request []byte) error {
+	if _, err := c.conn.Write(request); err != nil {
+		return err
+	}
+	return c.read()
+}
+
+var (
+	lengthPrefix = []byte("Content-Length: ")
+	tokenPrefix  = []byte("X-Causal-Metadata: ")
+)
+
+// read reads an answer, and looks at little of it: most of the time is to be the server's. Errors:
+// refusal, any other when there is no answer.
+func (c *client) read() error {
+	line, err := c.reader.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	refused := ""
+	if !bytes.HasPrefix(line, []byte("HTTP/1.1 20")) {
+		refused = string(bytes.TrimSpace(line))
+	}
+	length := 0
+	c.token = c.token[:0]
+	for {
+		if line, err = c.reader.ReadSlice('\n'); err != nil {
+			return err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		if text, ok := bytes.CutPrefix(line, lengthPrefix); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(text))); err != nil {
+				return err
+			}
+		} else if text, ok := bytes.CutPrefix(line, tokenPrefix); ok {
+			c.token = append(c.token, bytes.TrimSpace(text)...)
+		}
+	}
+	c.body = slices.Grow(c.body[:0], length)[:length]
+	if _, err = io.ReadFull(c.reader, c.body); err != nil || refused == "" {
+		return err
+	}
+	return refusal(fmt.Sprintf("answer %q: %s", refused, bytes.TrimSpace(c.body)))
+}
+
+// refusal is an answer that is no success.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// load is connections to one address that send requests again and again.
+type load struct{ clients []*client }
 
 func dial(address string, connections int) (*load, error) {
 	l := new(load)
 	for range connections {
-		conn, err := net.Dial("tcp", address)
+		c, err := connect(address)
 		if err != nil {
 			l.close()
 			return nil, err
 		}
-		l.connections = append(l.connections, conn)
-		l.readers = append(l.readers, bufio.NewReader(conn))
+		l.clients = append(l.clients, c)
 	}
 	return l, nil
 }
 
 func (l *load) close() {
-	for _, conn := range l.connections {
-		conn.Close()
+	for _, c := range l.clients {
+		c.conn.Close()
 	}
 }
 
@@ -48,12 +115,12 @@ func (l *load) send(requests [][]byte, turn time.Duration) (float64, error) {
 	var count atomic.Int64
 	var clients sync.WaitGroup
 	begin := time.Now()
-	for i := range l.connections {
+	for i, c := range l.clients {
 		clients.Go(func() {
 			n := 0
 			// Connections begin far apart, so that they rarely meet at a key.
-			for next := i * len(requests) / len(l.connections); !over.Load(); next++ {
-				if err := l.exchange(i, requests[next%len(requests)]); err != nil {
+			for next := i * len(requests) / len(l.clients); !over.Load(); next++ {
+				if err := c.exchange(requests[next%len(requests)]); err != nil {
 					once.Do(func() { failed = err })
 					over.Store(true)
 					break
@@ -65,42 +132,6 @@ func (l *load) send(requests [][]byte, turn time.Duration) (float64, error) {
 	}
 	clients.Wait()
 	return float64(count.Load()) / time.Since(begin).Seconds(), failed
-}
-
-func (l *load) exchange(i int, request []byte) error {
-	if _, err := l.connections[i].Write(request); err != nil {
-		return err
-	}
-	return skipResponse(l.readers[i])
-}
-
-var lengthPrefix = []byte("Content-Length: ")
-
-// skipResponse reads just enough of a response to find its end, so that most of the time is the
-// server's. Only a success is good enough.
-func skipResponse(r *bufio.Reader) error {
-	line, err := r.ReadSlice('\n')
-	if err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(line, []byte("HTTP/1.1 20")) {
-		return fmt.Errorf("answer %q", line)
-	}
-	length := 0
-	for {
-		if line, err = r.ReadSlice('\n'); err != nil {
-			return err
-		}
-		if len(line) <= 2 {
-			_, err = r.Discard(length)
-			return err
-		}
-		if text, ok := bytes.CutPrefix(line, lengthPrefix); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(text))); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // rawRequest is a request as bytes; header is whole lines.

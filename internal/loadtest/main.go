@@ -1,9 +1,16 @@
-// Command loadtest measures a store of six processes against the ceiling: a handler behind net/http
-// and httprouter that returns a constant. Ceiling and store take turns, so that both see the same
+// Command loadtest measures stores of real processes.
+//
+//	go run ./internal/loadtest
+//
+// measures one of six nodes against the ceiling: a handler behind net/http and httprouter that returns a constant. Ceiling and store take turns, so that both see the same
 // moods of the machine; the load generator, this process, shares the processors with them. After
 // the writes it waits until the replicas of the shard are equal, which must take less than a second.
 //
-//	go run ./internal/loadtest
+//	go run ./internal/loadtest reshard
+//
+// measures what clients notice while a store of seven nodes goes from two shards to three: sessions
+// that pass their tokens on send requests at a fixed rate before, during and after it, and read all
+// back. Then one more node joins, becomes a member of a shard, and loses its memory.
 package main
 
 import (
@@ -19,55 +26,85 @@ import (
 
 // options are what a run can be told.
 type options struct {
-	kvnode      string // program to measure; "" builds it
+	kvnode  string // program to measure; "" builds it
+	strict  bool
+	profile string
+
+	// Beside the ceiling.
 	rounds      int
 	connections int
 	turn        time.Duration // of each measurement
-	strict      bool
 	only        string
-	profile     string
+
+	// While shards change.
+	keys   int
+	rate   int           // requests in a second
+	period time.Duration // before and after
 }
 
-// ceilingCommand makes this program serve the constant.
-const ceilingCommand = "ceiling"
+const (
+	ceilingCommand = "ceiling" // makes this program serve the constant
+	reshardCommand = "reshard"
+)
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == ceilingCommand {
-		if err := serveCeiling(os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, "loadtest:", err)
-			os.Exit(1)
-		}
-		return
+		exit(serveCeiling(os.Args[2]))
 	}
 	var o options
-	flag.StringVar(&o.kvnode, "kvnode", "", "kvnode program to measure (default: build it)")
-	flag.IntVar(&o.rounds, "rounds", 7, "rounds; the median counts")
-	flag.IntVar(&o.connections, "connections", 64, "connections at a time")
-	flag.DurationVar(&o.turn, "turn", 700*time.Millisecond, "time of each measurement")
-	flag.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed, too")
-	flag.StringVar(&o.only, "only", "", "measure just the workload of this name")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the target to this directory")
-	flag.Parse()
-	if err := run(o, os.Stdout); err != nil {
+	measured, args := besideCeiling, os.Args[1:]
+	flags := flag.NewFlagSet("loadtest", flag.ExitOnError)
+	flags.StringVar(&o.kvnode, "kvnode", "", "kvnode program to measure (default: build it)")
+	flags.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed, too")
+	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the first node to this directory")
+	if len(args) > 0 && args[0] == reshardCommand {
+		measured, args = whileResharding, args[1:]
+		flags.IntVar(&o.keys, "keys", 1_000_000, "keys in the store")
+		flags.IntVar(&o.rate, "rate", 5000, "requests in a second")
+		flags.DurationVar(&o.period, "period", 10*time.Second, "time of the measurements before and after")
+	} else {
+		flags.IntVar(&o.rounds, "rounds", 7, "rounds; the median counts")
+		flags.IntVar(&o.connections, "connections", 64, "connections at a time")
+		flags.DurationVar(&o.turn, "turn", 700*time.Millisecond, "time of each measurement")
+		flags.StringVar(&o.only, "only", "", "measure just the workload of this name")
+	}
+	_ = flags.Parse(args) // it exits
+	exit(run(o, measured, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "loadtest:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
-func run(o options, w io.Writer) (err error) {
-	dir, err := os.MkdirTemp("", "loadtest")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+// run has a kvnode program measured.
+func run(o options, measured func(options, io.Writer) error, w io.Writer) (err error) {
 	if o.kvnode == "" {
+		dir, err := os.MkdirTemp("", "loadtest")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
 		o.kvnode = filepath.Join(dir, "kvnode")
 		build := exec.Command("go", "build", "-o", o.kvnode, "github.com/sequitur-kv/sequitur/cmd/kvnode")
 		if output, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build: %w\n%s", err, output)
 		}
 	}
-	s, err := startStore(o)
+	return measured(o, w)
+}
+
+// The store that is measured beside the ceiling.
+const (
+	ceilingNodes  = 6
+	ceilingShards = 2
+)
+
+func besideCeiling(o options, w io.Writer) (err error) {
+	s, err := startStore(o, ceilingNodes, ceilingShards)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,11 @@ func measure(o options, s *store) ([]result, error) {
 		return nil, err
 	}
 	defer node.close()
-	ceiling, err := dial(s.ceiling, o.connections)
+	address, err := s.startCeiling()
+	if err != nil {
+		return nil, err
+	}
+	ceiling, err := dial(address, o.connections)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func measure(o options, s *store) ([]result, error) {
 	for round := -1; round < o.rounds; round++ { // one more to warm up
 		for i := range results {
 			r := &results[i]
-			before, ceilingBefore := s.cpuTime()
+			before, ceilingBefore := s.cpuTime(), cpuTimeOf(s.ceiling.Process.Pid)
 			top, err := ceiling.send(constant, o.turn)
 			if err != nil {
 				return nil, fmt.Errorf("ceiling: %w", err)
@@ -63,7 +67,7 @@ func measure(o options, s *store) ([]result, error) {
 					return nil, err
 				}
 			}
-			after, ceilingAfter := s.cpuTime()
+			after, ceilingAfter := s.cpuTime(), cpuTimeOf(s.ceiling.Process.Pid)
 			if round >= 0 {
 				r.count, r.cpu = r.count+rate, r.cpu+after-before
 				r.ceilingCount, r.ceilingCPU = r.ceilingCount+top, r.ceilingCPU+ceilingAfter-ceilingBefore

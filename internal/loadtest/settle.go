@@ -12,7 +12,30 @@ import (
 type status struct {
 	Shard   string            `json:"shard-id"`
 	Have    map[string]uint64 `json:"have"`
+	Keys    uint64            `json:"keys"`
 	Waiting int               `json:"waiting"`
+	Members []struct {
+		Address string `json:"address"`
+		State   string `json:"state"`
+	} `json:"members"`
+}
+
+// serves tells whether the node at an address serves a shard.
+func (s *status) serves(address string) bool {
+	for _, m := range s.Members {
+		if m.Address == address && m.State == "serving" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *store) status(address string) (told status, err error) {
+	code, text, err := s.ask(http.MethodGet, address, "/sequitur/status", "")
+	if err == nil && json.Unmarshal(text, &told) != nil {
+		err = fmt.Errorf("status of %s: %d %s", address, code, text)
+	}
+	return told, err
 }
 
 // settle waits until the members of each shard have applied the same writes, and tells how long that took.
@@ -34,13 +57,9 @@ func (s *store) settle() (time.Duration, error) {
 func (s *store) equal() (bool, error) {
 	have := make(map[string]map[string]uint64)
 	for _, address := range s.addresses {
-		code, text, err := s.ask(http.MethodGet, address, "/sequitur/status", "")
+		told, err := s.status(address)
 		if err != nil {
 			return false, err
-		}
-		var told status
-		if err := json.Unmarshal(text, &told); err != nil || told.Shard == "" {
-			return false, fmt.Errorf("status of %s: %d %s: %w", address, code, text, err)
 		}
 		if other, known := have[told.Shard]; known && !maps.Equal(other, told.Have) || told.Waiting > 0 {
 			return false, nil

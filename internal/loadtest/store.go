@@ -14,78 +14,97 @@ import (
 	"time"
 )
 
-// The store that is measured.
 const (
-	nodes     = 6
-	shards    = 2
 	keysPath  = "/key-value-store/"
 	startTime = 20 * time.Second
 )
 
-// store is six nodes and the ceiling, a process each.
+// store is nodes, and perhaps the ceiling beside them, a process each.
 type store struct {
-	addresses []string // of the nodes; requests go to the first one
-	ceiling   string
-	debug     string // of the first node's profiles, "" for none
-	processes []*exec.Cmd
+	kvnode    string
+	addresses []string // of the nodes
+	nodes     []*exec.Cmd
+	ceiling   *exec.Cmd // nil: none
+	debug     string    // of the first node's profiles, "" for none
 	client    http.Client
 }
 
-func startStore(o options) (*store, error) {
-	addresses, err := freeAddresses(nodes + 2)
+// startStore starts a store and waits until it serves.
+func startStore(o options, nodes, shards int) (*store, error) {
+	addresses, err := freeAddresses(nodes + 1)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{addresses: addresses[:nodes], ceiling: addresses[nodes]}
-	s.client.Timeout = 5*time.Second + o.turn // a profile takes a whole turn
-	view := strings.Join(s.addresses, ",")
-	for i, address := range s.addresses {
-		args := []string{"--socket-address", address, "--view", view, "--shard-count", fmt.Sprint(shards), "--log-level", "error"}
-		if i == 0 && o.profile != "" {
-			s.debug = addresses[nodes+1]
-			args = append(args, "--debug-address", s.debug)
-		}
-		if err := s.start(o.kvnode, args...); err != nil {
+	s := &store{kvnode: o.kvnode, addresses: addresses[:nodes]}
+	s.client.Timeout = time.Minute // some answers come when data is copied
+	if o.profile != "" {
+		s.debug = addresses[nodes]
+	}
+	for i := range nodes {
+		node, err := s.startNode(i, "--shard-count", fmt.Sprint(shards))
+		if err != nil {
 			return nil, errors.Join(err, s.stop())
 		}
+		s.nodes = append(s.nodes, node)
 	}
-	self, err := os.Executable()
-	if err == nil {
-		err = s.start(self, ceilingCommand, s.ceiling)
-	}
-	if err == nil {
-		err = s.wait()
-	}
-	if err != nil {
+	if err := s.wait(s.addresses...); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
 
-func (s *store) start(program string, args ...string) error {
+// startNode starts the node that has address i.
+func (s *store) startNode(i int, args ...string) (*exec.Cmd, error) {
+	args = append(args, "--socket-address", s.addresses[i], "--view", strings.Join(s.addresses, ","), "--log-level", "error")
+	if i == 0 && s.debug != "" {
+		args = append(args, "--debug-address", s.debug)
+	}
+	return start(s.kvnode, args...)
+}
+
+// startCeiling starts the ceiling and tells its address.
+func (s *store) startCeiling() (address string, err error) {
+	addresses, err := freeAddresses(1)
+	if err != nil {
+		return "", err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if s.ceiling, err = start(self, ceilingCommand, addresses[0]); err != nil {
+		return "", err
+	}
+	return addresses[0], s.wait(addresses[0])
+}
+
+func start(program string, args ...string) (*exec.Cmd, error) {
 	command := exec.Command(program, args...)
 	command.Stderr = os.Stderr
-	if err := command.Start(); err != nil {
-		return err
-	}
-	s.processes = append(s.processes, command)
-	return nil
+	return command, command.Start()
 }
 
 // stop ends every process that was started.
 func (s *store) stop() (err error) {
-	for _, p := range s.processes {
-		err = errors.Join(err, p.Process.Kill())
-		_ = p.Wait() // it says that the process was killed
+	for _, p := range append(s.nodes, s.ceiling) {
+		if p != nil {
+			err = errors.Join(err, kill(p))
+		}
 	}
 	s.client.CloseIdleConnections()
 	return err
 }
 
-// wait returns when every node and the ceiling serve.
-func (s *store) wait() error {
+func kill(p *exec.Cmd) error {
+	err := p.Process.Kill()
+	_ = p.Wait() // it says that the process was killed
+	return err
+}
+
+// wait returns when all addresses serve.
+func (s *store) wait(addresses ...string) error {
 	deadline := time.Now().Add(startTime)
-	for _, address := range append(s.addresses[:nodes:nodes], s.ceiling) {
+	for _, address := range addresses {
 		for {
 			status, _, err := s.ask(http.MethodGet, address, keysPath+"x", "")
 			if err == nil && status < http.StatusInternalServerError {
