@@ -30,7 +30,7 @@ func (m *Machine) adopt(next *view.Configuration) {
 	m.adoptSiblings()
 	m.adoptStreams()
 	if old == nil || old.Epoch != next.Epoch {
-		if m.repair != nil && len(m.repair.staged) > 0 || m.full != nil && len(m.full.staged) > 0 {
+		if m.repair.started() || m.full.started() {
 			m.probe(ProbeCopyVoided)
 		}
 		m.repair, m.full = nil, nil // a copy is between nodes of one epoch
@@ -137,7 +137,7 @@ func (m *Machine) adoptSlots(old *view.Configuration) {
 	had, based := m.store.Have().Slots(), m.based
 	if surplus := had.Minus(&kept); !surplus.IsEmpty() {
 		m.probe(ProbeSlotsDropped)
-		m.store.Drop(&surplus, m.recordDropped)
+		m.store.Drop(&surplus, m.dropper())
 	}
 	m.store.Hold(&held)
 	if old != nil && len(old.Retirements) != len(m.configuration.Retirements) {

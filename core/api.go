@@ -31,11 +31,12 @@ type Config struct {
 	AdministrationWait time.Duration // how long an administrative request waits to be decided; 10 s
 	ReshardPatience    time.Duration // a reshard is rolled back after this long without progress, and what is decided is waited for as long; 30 s
 
-	MaxWaiting      int // requests waiting here for dependencies, and as many for other nodes; 10,000
-	MaxWaitingBytes int // keys and values of these requests, likewise; 64 MiB
-	MaxBuffered     int // replicated writes held per replica until what they follow arrives; 1,024
-	MaxBufferedSize int // bytes of keys and values of these writes, more only by one batch; 16 MiB
-	ChunkBytes      int // size aimed at for one part of a transfer; 256 KiB
+	MaxWaiting      int           // requests waiting here for dependencies, and as many for other nodes; 10,000
+	MaxWaitingBytes int           // keys and values of these requests, likewise; 64 MiB
+	MaxBuffered     int           // replicated writes held per replica until what they follow arrives; 1,024
+	MaxBufferedSize int           // bytes of keys and values of these writes, more only by one batch; 16 MiB
+	ChunkBytes      int           // size aimed at for one part of a transfer; 256 KiB
+	CopyPause       time.Duration // between two parts of a full copy, for the sake of requests; 50 ms
 }
 
 // Position counts the changes of a machine's durable state. Zero is "nothing".

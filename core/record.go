@@ -70,9 +70,7 @@ func (m *Machine) recordState() {
 // recordDropped removes the record of a key that this node gave up.
 func (m *Machine) recordDropped(key string) {
 	m.change()
-	if !m.config.Volatile {
-		m.out.Records = append(m.out.Records, Record{Key: append([]byte{recordVersion}, key...)})
-	}
+	m.out.Records = append(m.out.Records, Record{Key: append([]byte{recordVersion}, key...)})
 }
 
 func (m *Machine) recordVersion(v *store.Version) {
@@ -81,6 +79,22 @@ func (m *Machine) recordVersion(v *store.Version) {
 		return
 	}
 	m.record(recordVersion, []byte(v.Key), store.AppendVersion(nil, v))
+}
+
+// recorder puts versions on record, nil where nothing is: many keys then change in no time.
+func (m *Machine) recorder() func(*store.Version) {
+	if m.config.Volatile {
+		return nil
+	}
+	return m.recordVersion
+}
+
+// dropper is to recordDropped what recorder is to recordVersion.
+func (m *Machine) dropper() func(key string) {
+	if m.config.Volatile {
+		return nil
+	}
+	return m.recordDropped
 }
 
 func (m *Machine) recordCounters(ceiling uint64) Position {

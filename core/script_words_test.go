@@ -39,7 +39,7 @@ func (s *script) describe(m *wire.Message) string {
 	case *wire.Pull:
 		text := fmt.Sprintf("pull #%d beyond %s", s.transfer(m.From, b.Transfer), b.Have)
 		if b.Cursor != 0 {
-			text += fmt.Sprintf(", from %d on", b.Cursor)
+			text += fmt.Sprintf(", from slot %d, %d on", b.Cursor>>48, b.Cursor&(1<<48-1))
 		}
 		return text
 	case *wire.State:

@@ -18,16 +18,19 @@ type transfer struct {
 	moves  bool // a full one, of slots that a reshard brings here
 	source int
 	slots  shard.Set
-	want   causal.Dot // why it was begun; zero for a full one
-	at     shard.Slot // where
-	due    time.Duration
+	want   causal.Dot    // why it was begun; zero for a full one
+	at     shard.Slot    // where
+	due    time.Duration // when the next part is asked for, perhaps again
 	asked  int           // times that the next part was asked for
 	have   causal.Vector // what the source need not send: durable, or the pull would have to wait for the disk
 	boot   uint64
 	cursor uint64
-	to     causal.Coverage
-	staged []store.Version
+	staged *store.Copy // nil: nothing came yet
+	wanted bool        // the write that it was begun for came
 }
+
+// started tells whether versions have come.
+func (t *transfer) started() bool { return t != nil && t.staged != nil && t.staged.Len() > 0 }
 
 // maxAsked is how often one source is asked for one part. The answer to the first time is as good as
 // any, so that a copy makes progress over a link that is slower than the retry interval.
@@ -163,8 +166,7 @@ func (m *Machine) answerPull(from int, epoch uint64, p *wire.Pull) {
 		state.First = true
 		state.To = m.store.Have().Within(&p.Slots)
 		state.Keys = m.store.LiveIn(&p.Slots)
-		cursor = m.store.Since(&request)
-		if p.Cursor != 0 {
+		if cursor = 0; p.Cursor != 0 {
 			m.probe(ProbePullRestarted)
 		}
 	}
@@ -199,63 +201,65 @@ func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
 			m.probe(ProbeSlotSet) // it says nothing about some of the slots, which may not count as copied
 			return
 		}
-		t.boot, t.to, t.staged = s.Boot, s.To.Within(&t.slots), nil
+		t.boot, t.staged, t.wanted = s.Boot, store.NewCopy(s.To.Within(&t.slots)), false
 		if t.moves {
 			m.toCopy += s.Keys
 		}
 	case s.Boot != t.boot:
 		return
 	}
-	t.staged = append(t.staged, s.Versions...)
+	t.staged.Add(s.Versions)
+	for i := range s.Versions {
+		t.wanted = t.wanted || s.Versions[i].Dot == t.want
+	}
 	if t.moves {
 		m.copied += uint64(len(s.Versions))
 	}
 	t.cursor, t.asked = s.Cursor, 0
-	if !s.Last {
-		m.pullPart(t)
-		return
-	}
-	if t.full {
+	switch {
+	case s.Last && t.full:
 		m.full = nil
-	} else {
+		m.install(t)
+	case s.Last:
 		m.repair = nil
+		m.install(t)
+	case t.full:
+		t.due = m.mono + m.config.CopyPause // nobody waits for it, and requests want to be served meanwhile
+	default:
+		m.pullPart(t)
 	}
-	m.install(t)
 }
 
 // install makes a whole copy part of the store, as one unit of the log.
 func (m *Machine) install(t *transfer) {
-	if m.rolledBack(t.to) {
+	to := t.staged.To()
+	if m.rolledBack(to) {
 		return
 	}
-	for i := range t.staged { // versions beyond the vector are a proof, too
-		if m.ownWrite(t.staged[i].Dot) {
+	for _, dot := range t.staged.Newest() { // versions beyond the vector are a proof, too
+		if m.ownWrite(dot) {
 			return
 		}
 	}
 	had := m.store.Have().At(t.at).Covers(t.want)
-	if m.store.Have().CoversAll(t.to) && len(t.staged) == 0 && !t.full {
+	if m.store.Have().CoversAll(to) && t.staged.Len() == 0 && !t.full {
 		return
 	}
 	position := m.change()
-	wanted := false
-	for i := range t.staged {
-		m.clock.Observe(t.staged[i].Clock())
-		wanted = wanted || t.staged[i].Dot == t.want
-	}
+	m.clock.Observe(t.staged.Clock())
 	m.nextReport = m.mono
 	if t.full {
 		m.based = m.based.Union(&t.slots)
 	}
-	n := m.store.Install(t.staged, t.to, m.gone, t.full, uint64(position), m.recordVersion)
+	n := m.store.Install(t.staged, m.gone, t.full, uint64(position), m.recorder())
 	m.recordState()
-	if n.Skipped > 0 {
+	if n.Skipped {
 		m.probe(ProbeInstallCovered)
 	}
-	if n.Overtook > 0 {
+	if n.Overtook {
 		m.probe(ProbeInstallOvertaken)
 	}
-	if !t.full && !wanted && !had && t.to.At(t.at).Covers(t.want) {
+	if !t.full && !t.wanted && !had && to.At(t.at).Covers(t.want) {
 		m.probe(ProbePullOverwritten)
 	}
 	m.drain()

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -35,6 +36,14 @@ func full() *store.Store {
 	s, all := store.New(), shard.All()
 	s.Hold(&all)
 	return s
+}
+
+func nobody(causal.ReplicaID) bool { return false }
+
+func copyOf(to causal.Coverage, versions ...store.Version) *store.Copy {
+	c := store.NewCopy(to)
+	c.Add(versions)
+	return c
 }
 
 // A store keeps its promise while it writes, hears of writes, gains slots and gives them up, copies
@@ -113,8 +122,8 @@ func TestLongHistory(t *testing.T) {
 		apply(s, write(1, seq+1, key, hlc.Time(seq+1), false), seq+1)
 	}
 	for _, behind := range []uint64{0, 1, 7, keys, 1000, 3000, writes} {
-		request := store.Request{Slots: shard.All(), Have: causal.Vector{}.Raise(causal.Dot{Replica: 1, Seq: writes - behind})}
-		versions, _, last := s.Part(s.Since(&request), &request, 1<<30)
+		request := store.Request{Slots: shard.All(), Have: causal.Vector{}.Raise(causal.Dot{Replica: 1, Seq: writes - behind}), Gone: nobody}
+		versions, _, last := s.Part(0, &request, 1<<30)
 		want := min(behind, keys)
 		if behind == writes {
 			want += once
@@ -123,8 +132,12 @@ func TestLongHistory(t *testing.T) {
 			t.Errorf("%d writes behind: %d versions, want %d", behind, len(versions), want)
 		}
 	}
-	if got := s.Since(&store.Request{Slots: shard.All(), Have: causal.Vector{{Replica: 1, Seq: writes - 1}}}); got < writes {
-		t.Errorf("one write behind begins at arrival %d", got)
+	// Whoever is close is answered without a look at everything: looking costs something, too.
+	for behind := range uint64(300) {
+		request := store.Request{Slots: shard.All(), Have: causal.Vector{{Replica: 1, Seq: writes - behind}}, Gone: nobody}
+		if _, _, last := s.Part(0, &request, 1+int(behind)*100); !last {
+			t.Errorf("%d writes behind: more was looked at", behind)
+		}
 	}
 	if v, position := s.Lookup("99"); v.Dot.Seq != writes || position != writes {
 		t.Errorf("key 99 is %v at position %d", v.Dot, position)
@@ -136,14 +149,14 @@ func TestLongHistory(t *testing.T) {
 func TestCopyOfWhatARetiredReplicaWrote(t *testing.T) {
 	all := shard.All()
 	gone := func(id causal.ReplicaID) bool { return id == 1 }
-	copyOf := func(source *store.Store) *store.Store {
+	fill := func(source *store.Store) *store.Store {
 		s := full()
 		request := store.Request{Slots: all, Have: source.Have().At(0).Clone()} // got by streams
 		for _, dot := range request.Have {
 			s.Cover(&all, 0, dot)
 		}
-		versions, _, _ := source.Part(source.Since(&request), &request, 1<<30)
-		s.Install(versions, source.Have(), gone, true, 1, func(*store.Version) {})
+		versions, _, _ := source.Part(0, &request, 1<<30)
+		s.Install(copyOf(source.Have(), versions...), gone, true, 1, nil)
 		return s
 	}
 	first := full()
@@ -161,7 +174,7 @@ func TestCopyOfWhatARetiredReplicaWrote(t *testing.T) {
 	})
 	restarted.Restored(first.Have().Clone())
 	for name, s := range map[string]*store.Store{
-		"one": copyOf(first), "one that restarted": copyOf(restarted), "one that got a copy": copyOf(copyOf(first)),
+		"one": fill(first), "one that restarted": fill(restarted), "one that got a copy": fill(fill(first)),
 	} {
 		if s.Len() != 2 || s.Live() != 1 {
 			t.Errorf("a copy of %s has %d keys, %d of them live", name, s.Len(), s.Live())
@@ -169,7 +182,7 @@ func TestCopyOfWhatARetiredReplicaWrote(t *testing.T) {
 	}
 	// Who held the slot all the time has them.
 	request := store.Request{Slots: all, Gone: gone}
-	if versions, _, last := restarted.Part(restarted.Since(&request), &request, 1<<30); len(versions) != 0 || !last {
+	if versions, _, last := restarted.Part(0, &request, 1<<30); len(versions) != 0 || !last {
 		t.Errorf("%d versions for one who has them", len(versions))
 	}
 }
@@ -181,8 +194,8 @@ func TestInstallSkipsTheForgotten(t *testing.T) {
 	apply(s, write(2, 1, "x", 4, false), 2)
 	gone := func(id causal.ReplicaID) bool { return id == 1 }
 	s.Forget(gone)
-	n := s.Install([]store.Version{*old, *write(1, 2, "y", 6, false)}, nil, gone, false, 3, func(v *store.Version) { t.Errorf("stored %v", v.Dot) })
-	if n != (store.Installed{Skipped: 2}) || s.Len() != 1 || s.Have().String() != "2.1" {
+	n := s.Install(copyOf(nil, *old, *write(1, 2, "y", 6, false)), gone, false, 3, func(v *store.Version) { t.Errorf("stored %v", v.Dot) })
+	if n != (store.Installed{Skipped: true}) || s.Len() != 1 || s.Have().String() != "2.1" {
 		t.Errorf("%+v, %d keys, have %v", n, s.Len(), s.Have())
 	}
 }
@@ -193,13 +206,67 @@ func TestInstallAfterDrop(t *testing.T) {
 	slots := setOf(shard.SlotOf("y"))
 	s.Drop(&slots, func(key string) { t.Errorf("dropped %s", key) })
 	to := causal.Coverage{{Slots: shard.All(), Vector: causal.Vector{{Replica: 1, Seq: 2}}}}
-	n := s.Install([]store.Version{*kept, *lost}, to, func(causal.ReplicaID) bool { return false }, false, 1, func(v *store.Version) {
+	n := s.Install(copyOf(to, *kept, *lost), nobody, false, 1, func(v *store.Version) {
 		if v.Key != "x" {
 			t.Errorf("stored %s", v.Key)
 		}
 	})
 	if v, _ := s.Lookup("y"); v != nil || n != (store.Installed{}) || s.Len() != 1 || s.Have().At(shard.SlotOf("y")) != nil {
 		t.Errorf("%v of y, %+v, %d keys", v, n, s.Len())
+	}
+}
+
+// What a full copy brought is durable where the copy is, and what was here where it was before. That holds
+// where a slot of the copy takes the place of what is here, and where it is put there version by version.
+func TestPositionsOfACopy(t *testing.T) {
+	s, keys := full(), ofOneSlot(3)
+	apply(s, write(1, 1, "x", 5, false), 3)
+	apply(s, write(1, 2, "y", 6, false), 4)
+	apply(s, write(1, 3, keys[0], 9, false), 5)
+	to := causal.Coverage{{Slots: shard.All(), Vector: causal.Vector{{Replica: 2, Seq: 4}}}}
+	var recorded []string
+	n := s.Install(copyOf(to, *write(2, 1, keys[0], 8, false), *write(2, 2, "y", 7, false), *write(2, 3, keys[1], 8, false), *write(2, 4, keys[2], 9, true)),
+		nobody, true, 7, func(v *store.Version) { recorded = append(recorded, v.Key) })
+	if want := sorted([]string{"y", keys[1], keys[2]}); !n.Skipped || n.Overtook || !slices.Equal(sorted(recorded), want) {
+		t.Errorf("%+v, %v on record, want %v", n, recorded, want)
+	}
+	for key, want := range map[string]uint64{"x": 3, "y": 7, keys[1]: 7, keys[2]: 7} {
+		if v, got := s.Lookup(key); v == nil || got != want {
+			t.Errorf("%s is %v at position %d, want %d", key, v, got, want)
+		}
+	}
+	if v, _ := s.Lookup(keys[0]); v.Dot.Replica != 1 || s.Len() != 5 || s.Live() != 4 || s.Have().String() != "1.3 2.4" {
+		t.Errorf("%s is %v; %d keys, %d live, have %v", keys[0], v.Dot, s.Len(), s.Live(), s.Have())
+	}
+}
+
+// ofOneSlot are keys that share a slot.
+func ofOneSlot(n int) (keys []string) {
+	for i := 0; len(keys) < n; i++ {
+		if key := fmt.Sprint(i); shard.SlotOf(key) == shard.SlotOf("0") {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// A part ends when much was looked at, too, however little it brings.
+func TestPartsThatBringLittle(t *testing.T) {
+	const keys = 5000
+	s := store.New()
+	for seq := range uint64(keys) {
+		s.Offer(write(1, seq+1, fmt.Sprint(seq), hlc.Time(seq+1), false), 1)
+	}
+	s.Restored(causal.Coverage{{Slots: shard.All(), Vector: causal.Vector{{Replica: 1, Seq: keys}}}}) // nothing is known of the order of growth
+	request := store.Request{Slots: shard.All(), Have: causal.Vector{{Replica: 1, Seq: keys - 1}}, Gone: nobody}
+	parts, brought, cursor := 0, 0, uint64(0)
+	for last := false; !last; parts++ {
+		var versions []store.Version
+		versions, cursor, last = s.Part(cursor, &request, 1600)
+		brought += len(versions)
+	}
+	if brought != 1 || parts < 40 || parts > 60 {
+		t.Errorf("%d versions in %d parts", brought, parts)
 	}
 }
 
