@@ -203,7 +203,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxBuffered, 1024)
 	setDefault(&c.MaxBufferedSize, 16<<20)
 	setDefault(&c.ChunkBytes, 256<<10)
-	setDefault(&c.CopyPause, 50*time.Millisecond)
+	setDefault(&c.CopyPause, 150*time.Millisecond)
 }
 
 func setDefault[T time.Duration | int](field *T, value T) {

@@ -224,10 +224,18 @@ func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
 		m.repair = nil
 		m.install(t)
 	case t.full:
-		t.due = m.mono + m.config.CopyPause // nobody waits for it, and requests want to be served meanwhile
+		m.rest(t)
 	default:
 		m.pullPart(t)
 	}
+}
+
+// rest lets a full copy pause before its next part: nobody waits for it, and requests want to be served
+// meanwhile. Where nodes are busy, parts take long and pauses are long.
+func (m *Machine) rest(t *transfer) {
+	const times = 8 // as long as the last part took
+	took := m.mono - (t.due - m.config.RetryInterval)
+	t.due = m.mono + min(times*took, m.config.CopyPause)
 }
 
 // install makes a whole copy part of the store, as one unit of the log.
