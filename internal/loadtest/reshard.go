@@ -79,7 +79,7 @@ func measureReshard(o options, s *store, keys *keyspace, w io.Writer) (r reshard
 	used := s.cpuTime()
 	time.Sleep(o.period)
 	r.began, r.cpu = load.now(), s.cpuTime()-used
-	if r.answered, r.settled, r.copies, err = s.reshard(load.now); err == nil {
+	if r.answered, r.settled, err = s.reshard(load.now); err == nil {
 		time.Sleep(o.period)
 	}
 	r.over = load.now()
@@ -103,28 +103,27 @@ func measureReshard(o options, s *store, keys *keyspace, w io.Writer) (r reshard
 }
 
 // reshard changes the number of shards, and tells when that was answered and when nothing of it was left
-// to do, by a clock, and how many keys were copied by nodes.
-func (s *store) reshard(now func() time.Duration) (answered, settled time.Duration, copies uint64, err error) {
+// to do, by a clock.
+func (s *store) reshard(now func() time.Duration) (answered, settled time.Duration, err error) {
 	code, text, err := s.ask(http.MethodPut, s.addresses[0], shardPath+"reshard", fmt.Sprintf(`{"shard-count":%d}`, reshardTo))
 	answered = now()
 	if err != nil || code != http.StatusOK {
-		return answered, 0, 0, fmt.Errorf("reshard: %d %s: %w", code, text, err)
+		return answered, 0, fmt.Errorf("reshard: %d %s: %w", code, text, err)
 	}
 	for now()-answered < reshardTime {
 		var progress struct {
 			Phase string `json:"phase"`
-			Moved uint64 `json:"keys-moved"`
 		}
 		code, text, err = s.ask(http.MethodGet, s.addresses[0], shardPath+"reshard", "")
 		if err != nil || json.Unmarshal(text, &progress) != nil {
-			return answered, 0, 0, fmt.Errorf("progress of the reshard: %d %s: %w", code, text, err)
+			return answered, 0, fmt.Errorf("progress of the reshard: %d %s: %w", code, text, err)
 		}
 		if progress.Phase == "idle" {
-			return answered, now(), progress.Moved, nil
+			return answered, now(), nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	return answered, 0, 0, fmt.Errorf("the reshard has not settled %v after its answer: %s", reshardTime, text)
+	return answered, 0, fmt.Errorf("the reshard has not settled %v after its answer: %s", reshardTime, text)
 }
 
 // counted compares the keys that the members of each shard hold with those that there are.
@@ -196,7 +195,7 @@ func (r *reshardResult) report(o options, w io.Writer) error {
 	least := float64(r.keys) / reshardTo
 	moved := float64(r.moved) / least
 	fmt.Fprintf(w, "\n99th percentile of GET: %.1f times that before (bar %.1f)\n", slower, maxSlower)
-	fmt.Fprintf(w, "keys that changed their shard: %d, %.3f times the least (bar %.1f); copied by nodes: %d\n", r.moved, moved, maxMoved, r.copies)
+	fmt.Fprintf(w, "keys that changed their shard: %d, %.3f times the least (bar %.1f)\n", r.moved, moved, maxMoved)
 	fmt.Fprintf(w, "failed requests: %d; lost keys: %d (bar 0)\n", r.failed, r.lost)
 	fmt.Fprintf(w, "processors that the nodes used before: %.2f of %d\n", r.cpu.Seconds()/o.period.Seconds(), runtime.NumCPU())
 	fmt.Fprintf(w, "memory of a node: loaded %v; after the reshard %v\n", r.before, r.after)
