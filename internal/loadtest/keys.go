@@ -111,7 +111,7 @@ func (k *keyspace) lost(clients []*client, tokens [][]byte, w io.Writer) (int, e
 	var count atomic.Int64
 	get := func(key int) []byte { return k.get(key, tokens[key%len(tokens)]) }
 	err := k.each(clients, get, func(key int, c *client, err error) error {
-		if _, refused := err.(refusal); err != nil && !refused {
+		if err != nil && !errors.As(err, new(refusal)) {
 			return err
 		}
 		if err != nil || !k.holds(key, c.body) {

@@ -83,11 +83,11 @@ func exit(err error) {
 // run has a kvnode program measured.
 func run(o options, measured func(options, io.Writer) error, w io.Writer) (err error) {
 	if o.kvnode == "" {
-		dir, err := os.MkdirTemp("", "loadtest")
-		if err != nil {
-			return err
+		dir, made := os.MkdirTemp("", "loadtest")
+		if made != nil {
+			return made
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		o.kvnode = filepath.Join(dir, "kvnode")
 		build := exec.Command("go", "build", "-o", o.kvnode, "github.com/sequitur-kv/sequitur/cmd/kvnode")
 		if output, err := build.CombinedOutput(); err != nil {

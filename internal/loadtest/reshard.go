@@ -36,7 +36,6 @@ type reshardResult struct {
 	began, answered     time.Duration // the reshard, since the load began
 	settled, over       time.Duration
 	failed, lost, moved int
-	copies              uint64        // keys that nodes copied
 	cpu                 time.Duration // of the nodes, before
 	before, after       memory
 }
