@@ -31,7 +31,7 @@ Every path goes on until all has healed, and is judged like a seed.
 
 --depth is the number of choices; --departures how many of them may take something else than
 what is due first, which makes late what they pass over. As many departures as choices are every
-order, which a depth of 4 brings to some 20,000 paths. Alone: a fault at every place of the whole
+order, which a depth of 4 brings to some 25,000 paths. Alone: a fault at every place of the whole
 reshard, and nothing else. Exit code 3: the budget ended before the paths did.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

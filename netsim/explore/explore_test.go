@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -249,8 +250,8 @@ func TestPath(t *testing.T) {
 		}
 	}
 	defer func() {
-		if cause := recover(); cause != ErrPath {
-			t.Errorf("a path that the world does not have panics with %v", cause)
+		if err, _ := recover().(error); !errors.Is(err, ErrPath) {
+			t.Errorf("a path that the world does not have panics with %v", err)
 		}
 	}()
 	Walk(world(t, [3][]netsim.NodeID{{1}, {}, {}}, nil), New(Bounds{Depth: 9, Departures: 9}), Path{7})
