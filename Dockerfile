@@ -15,6 +15,7 @@ LABEL org.opencontainers.image.title="Sequitur" \
 COPY --from=build /image/kvnode /kvnode
 # Durable state goes here; the number is that of the user below.
 COPY --from=build --chown=65532:65532 /image/data /data
+ENV DATA_DIR=/data
 USER 65532:65532
 EXPOSE 8085
 # Healthy means that the node answers, whether or not its store has formed.

@@ -69,6 +69,7 @@ func (n *Node) Start() error {
 }
 
 func (n *Node) boot() error {
+	begin := time.Now()
 	records, position, err := n.config.Log.Restore()
 	if err != nil {
 		return fmt.Errorf("httpnode: cannot read back what the node had stored: %w", err)
@@ -78,6 +79,9 @@ func (n *Node) boot() error {
 		return fmt.Errorf("httpnode: cannot start the machine: %w", err)
 	}
 	n.engine.start(machine, position)
+	if position > 0 {
+		n.logger.Info("read back what was stored", "records", len(records), "position", position, "seconds", time.Since(begin).Seconds())
+	}
 	return nil
 }
 
@@ -121,10 +125,6 @@ func (n *Node) Run(ctx context.Context) (err error) {
 	}
 	n.logger.Info("node is starting", "listen", listener.Addr().String(), "view", strings.Join(n.config.Machine.View, ","),
 		"shard_count", n.config.Machine.ShardCount, "volatile", n.config.Machine.Volatile)
-	if err := n.Start(); err != nil {
-		listener.Close()
-		return errors.Join(err, n.Close())
-	}
 	defer runtime.KeepAlive(make([]byte, ballast))
 	guarded := &guard{Listener: listener, limit: int64(n.config.MaxConnections)}
 	n.guard.Store(guarded)
@@ -134,7 +134,10 @@ func (n *Node) Run(ctx context.Context) (err error) {
 		served <- server.Serve(guarded)
 		close(served)
 	}()
-	err = n.await(ctx, served)
+	// Who asks meanwhile is told that the node is starting: reading back what it had stored may take a while.
+	if err = n.Start(); err == nil {
+		err = n.await(ctx, served)
+	}
 	n.shutdown(server)
 	for range served { // it is closed once serving has ended
 	}

@@ -53,7 +53,7 @@ func success(message string) string { return `{"message":"` + message + `"}` }
 func (c *cluster) fill(t *testing.T) (token string) {
 	t.Helper()
 	for i := range standardKeys {
-		a := c.ask(t, i%6, "PUT", fmt.Sprintf("%skey%d", keysPath, i), fmt.Sprintf(`{"value":%d,"causal-metadata":"%s"}`, i, token))
+		a := c.ask(t, i%len(c.addresses), "PUT", fmt.Sprintf("%skey%d", keysPath, i), fmt.Sprintf(`{"value":%d,"causal-metadata":"%s"}`, i, token))
 		if a.Status != 201 && a.Status != 200 {
 			t.Fatalf("PUT key%d: %v", i, a)
 		}
@@ -332,14 +332,21 @@ func TestReshardStalls(t *testing.T) {
 	token := c.fill(t)
 	nodes := []int{0, 1, 2, 3, 4, 5}
 	asked := c.leader(t, 0)
-	frozen := (asked + 1) % 6
+	const three = `{"shard-count":3}`
+	// A reshard needs those who are to have slots that they do not have yet.
+	c.administer(t, asked, "PUT", shardsPath+"reshard", three, 200, success("Resharding done successfully"))
+	gaining := c.wantShards(t, nodes, 3)[2]
+	c.administer(t, asked, "PUT", shardsPath+"reshard", `{"shard-count":2}`, 200, success("Resharding done successfully"))
+	frozen := slices.Index(c.addresses, gaining[0])
+	if frozen == asked {
+		frozen = slices.Index(c.addresses, gaining[1])
+	}
 	var left []int
 	for _, i := range nodes {
 		if i != frozen {
 			left = append(left, i)
 		}
 	}
-	const three = `{"shard-count":3}`
 	const busy = "A reshard is under way; try again when it is done"
 	phase := func(want string) func(apitest.Answer) bool {
 		return func(a apitest.Answer) bool { return a.Members["phase"] == want }

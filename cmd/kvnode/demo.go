@@ -47,7 +47,7 @@ func runDemo(parent context.Context, env environment) error {
 	begin := time.Now()
 	logger := slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	shared := httpnode.Config{Logger: logger, Machine: core.Config{ShardCount: demoShards}}
-	store, err := newLocalStore(shared, addresses)
+	store, err := newLocalStore(shared, storage{}, addresses)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,11 @@ func runLocal(cmd *cobra.Command, env environment, options localOptions) error {
 	for i := range addresses {
 		addresses[i] = localAddress(options.port + i)
 	}
-	store, err := newLocalStore(shared, addresses)
+	root, err := settings.localStorage()
+	if err != nil {
+		return err
+	}
+	store, err := newLocalStore(shared, root, addresses)
 	if err != nil {
 		return err
 	}
@@ -76,12 +80,15 @@ type localStore struct {
 
 // newLocalStore listens on every address before it makes a node, so that a port in use is found
 // while nothing runs.
-func newLocalStore(shared httpnode.Config, addresses []string) (*localStore, error) {
+func newLocalStore(shared httpnode.Config, root storage, addresses []string) (*localStore, error) {
 	s := &localStore{}
 	var listeners []net.Listener
 	fail := func(err error) (*localStore, error) {
 		for _, listener := range listeners {
 			listener.Close()
+		}
+		for _, node := range s.nodes {
+			err = errors.Join(err, node.Close())
 		}
 		return nil, err
 	}
@@ -98,6 +105,10 @@ func newLocalStore(shared httpnode.Config, addresses []string) (*localStore, err
 	for i := range addresses {
 		config := localConfig(shared, addresses, i)
 		config.Listener = listeners[i]
+		var err error
+		if config.Log, err = root.of(addresses[i]).open(config.Logger); err != nil {
+			return fail(err)
+		}
 		node, err := httpnode.New(config)
 		if err != nil {
 			return fail(usageError{err})

@@ -65,8 +65,8 @@ func TestUsageErrors(t *testing.T) {
 			"2 shards need at least 4 nodes, two for each shard; the view (127.0.0.1:8085, b:1, c:1) has 3; start fewer shards or more nodes"},
 		{"flag beats variable", address + " SHARD_COUNT=1", "--shard-count=3",
 			"3 shards need at least 6 nodes, two for each shard; the view (127.0.0.1:8085) has 1; start fewer shards or more nodes"},
-		{"data dir", address, "--data-dir /tmp/x", "--data-dir: this version keeps everything in memory and is not durable yet; start without --data-dir"},
-		{"data dir variable", address + " DATA_DIR=/data", "", "DATA_DIR: this version keeps everything in memory and is not durable yet; start without DATA_DIR"},
+		{"data dir and in memory", address, "--data-dir x --in-memory", "--data-dir is given to a node that keeps nothing on disk; leave one of --data-dir and --in-memory out"},
+		{"replace", address + " REPLACE_CORRUPT=1x", "", `REPLACE_CORRUPT is "1x"; true or false is expected`},
 		{"in memory", "IN_MEMORY=perhaps", "", `IN_MEMORY is "perhaps"; true or false is expected`},
 		{"key length", "MAX_KEY_LENGTH=-1", "", `MAX_KEY_LENGTH is "-1"; a whole number from 1 is expected`},
 		{"value size above a message", "MAX_VALUE_SIZE=100000000", "", "the largest size of a value is 100000000 bytes; at most 33554432 fit into a message between nodes"},
@@ -168,7 +168,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer listener.Close()
 	address := listener.Addr().String()
-	code, _, stderr := execute(context.Background(), []string{"SOCKET_ADDRESS=" + address, "LOG_LEVEL=error"})
+	code, _, stderr := execute(context.Background(), []string{"SOCKET_ADDRESS=" + address, "LOG_LEVEL=error", "IN_MEMORY=true"})
 	if code != exitFailed || !strings.Contains(stderr, "cannot listen on "+address) {
 		t.Errorf("%d %s", code, stderr)
 	}

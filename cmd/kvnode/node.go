@@ -22,6 +22,13 @@ func runNode(cmd *cobra.Command, env environment) error {
 	if config.Logger, err = newLogger(settings, env.stderr, slog.LevelInfo); err != nil {
 		return err
 	}
+	storage, err := settings.storage(config.Machine.Address)
+	if err != nil {
+		return err
+	}
+	if config.Log, err = storage.open(config.Logger); err != nil {
+		return err
+	}
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
 	node, err := httpnode.New(config)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,7 +39,8 @@ type process struct {
 	ended   chan struct{}
 }
 
-// start runs kvnode with exactly these variables. The process is killed when the test ends.
+// start runs kvnode with exactly these variables, and in memory if they name no data directory. The
+// process is killed when the test ends.
 func start(t *testing.T, address string, variables ...string) *process {
 	t.Helper()
 	path, err := binary()
@@ -47,6 +49,9 @@ func start(t *testing.T, address string, variables ...string) *process {
 	}
 	p := &process{address: address, command: exec.Command(path), ended: make(chan struct{})}
 	p.command.Env = variables
+	if !slices.ContainsFunc(variables, func(v string) bool { return strings.HasPrefix(v, "DATA_DIR=") }) {
+		p.command.Env = append(p.command.Env, "IN_MEMORY=true")
+	}
 	p.command.Stderr = &p.stderr
 	p.command.WaitDelay = time.Second
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing is left when the test is killed
@@ -122,11 +127,17 @@ type cluster struct {
 	addresses []string
 	processes []*process
 	variables []string // of every node, beside its address
+	data      string   // directory of the data directories; "": they keep nothing on disk
 	client    apitest.Client
 }
 
 func newCluster(t *testing.T, nodes int, variables ...string) *cluster {
-	c := &cluster{owner: t, addresses: loopbackAddresses(t, nodes), processes: make([]*process, nodes), client: newClient(t)}
+	return newClusterIn(t, "", nodes, variables...)
+}
+
+// newClusterIn is a store whose data is in a directory.
+func newClusterIn(t *testing.T, data string, nodes int, variables ...string) *cluster {
+	c := &cluster{owner: t, addresses: loopbackAddresses(t, nodes), processes: make([]*process, nodes), data: data, client: newClient(t)}
 	c.variables = append(variables, "VIEW="+strings.Join(c.addresses, ","))
 	for i := range nodes {
 		c.start(t, i)
@@ -141,10 +152,16 @@ func newClient(t *testing.T) apitest.Client {
 	return apitest.NewClient(context.Background(), transport)
 }
 
-func (c *cluster) start(t *testing.T, i int) {
+func (c *cluster) start(t *testing.T, i int, variables ...string) {
 	t.Helper()
-	c.processes[i] = start(c.owner, c.addresses[i], append([]string{"SOCKET_ADDRESS=" + c.addresses[i]}, c.variables...)...)
+	own := []string{"SOCKET_ADDRESS=" + c.addresses[i]}
+	if c.data != "" {
+		own = append(own, "DATA_DIR="+c.dataDir(i))
+	}
+	c.processes[i] = start(c.owner, c.addresses[i], slices.Concat(own, c.variables, variables)...) // the last of a name counts
 }
+
+func (c *cluster) dataDir(i int) string { return filepath.Join(c.data, fmt.Sprint(i+1)) }
 
 func (c *cluster) waitServing(t *testing.T) {
 	t.Helper()

@@ -35,7 +35,9 @@ kvnode --local 6 --shard-count 2 runs a whole store in one process, for trying i
 	for _, s := range allSettings {
 		flags.String(s.flag, "", s.usage+" ["+s.variable+"]")
 	}
-	flags.Lookup("in-memory").NoOptDefVal = "true"
+	for _, s := range []setting{inMemory, replace} {
+		flags.Lookup(s.flag).NoOptDefVal = "true"
+	}
 	flags.IntVar(&local.nodes, "local", 0, "run a store of this many nodes in this process, on 127.0.0.1")
 	flags.IntVar(&local.port, "port", 8081, "first port with --local")
 	root.AddCommand(newVersionCommand(env), newHealthcheckCommand(env), newStatusCommand(env), newDemoCommand(env))
@@ -50,4 +52,6 @@ func noArguments(_ *cobra.Command, args []string) error {
 }
 
 // sentence removes the package prefix of an error, which says nothing to a person.
-func sentence(err error) string { return strings.TrimPrefix(err.Error(), "httpnode: ") }
+func sentence(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "httpnode: "), "disk: ")
+}

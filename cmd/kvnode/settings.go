@@ -20,8 +20,9 @@ var (
 	listenAddress = setting{"listen-address", "LISTEN_ADDRESS", "where to listen (default every interface; for 127.x.y.z exactly that)"}
 	viewSetting   = setting{"view", "VIEW", "comma-separated addresses of the first members, own included; for a new node, of members (default just this node)"}
 	shardCount    = setting{"shard-count", "SHARD_COUNT", "number of shards to begin with (default: join an existing store without a shard; if there is none, one)"}
-	dataDir       = setting{"data-dir", "DATA_DIR", "not available in this version, which keeps everything in memory"}
-	inMemory      = setting{"in-memory", "IN_MEMORY", "keep nothing on disk (the only way in this version)"}
+	dataDir       = setting{"data-dir", "DATA_DIR", "directory of what the node must not lose, its own (default sequitur-data/HOST-PORT)"}
+	inMemory      = setting{"in-memory", "IN_MEMORY", "keep nothing on disk: a restart is a loss of memory, after which the node copies from others"}
+	replace       = setting{"replace-corrupt", "REPLACE_CORRUPT", "set damaged data aside, within the data directory, and return without memory"}
 	maxKeyLength  = setting{"max-key-length", "MAX_KEY_LENGTH", "longest key in bytes, after URL-decoding (default 1024)"}
 	maxValueSize  = setting{"max-value-size", "MAX_VALUE_SIZE", "largest value in bytes of JSON text (default 1 MiB)"}
 	logFormat     = setting{"log-format", "LOG_FORMAT", "text or json (default text on a terminal, else json)"}
@@ -29,7 +30,7 @@ var (
 	logLevel      = setting{"log-level", "LOG_LEVEL", "debug, info, warn or error (default info; warn with --local)"}
 
 	allSettings = []setting{
-		socketAddress, listenAddress, viewSetting, shardCount, dataDir, inMemory, maxKeyLength, maxValueSize, logFormat, logLevel,
+		socketAddress, listenAddress, viewSetting, shardCount, dataDir, inMemory, replace, maxKeyLength, maxValueSize, logFormat, logLevel,
 		debugAddress,
 	}
 )
@@ -75,6 +76,19 @@ func (s source) number(of setting) (int, error) {
 	return n, nil
 }
 
+// yes reads a setting that is true or false; false when it is not given.
+func (s source) yes(of setting) (bool, error) {
+	text, name := s.text(of)
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, usagef("%s is %q; true or false is expected", name, text)
+	}
+	return value, nil
+}
+
 // node reads what a node is started with; lonely tells that it got no address and is on its own.
 func (s source) node() (config httpnode.Config, lonely bool, err error) {
 	config.Machine.Address, _ = s.text(socketAddress)
@@ -102,14 +116,6 @@ func (s source) node() (config httpnode.Config, lonely bool, err error) {
 
 // shared reads what is common to all nodes of a store.
 func (s source) shared(config *httpnode.Config) (err error) {
-	if dir, name := s.text(dataDir); dir != "" {
-		return usagef("%s: this version keeps everything in memory and is not durable yet; start without %s", name, name)
-	}
-	if text, name := s.text(inMemory); text != "" {
-		if _, err := strconv.ParseBool(text); err != nil {
-			return usagef("%s is %q; true or false is expected", name, text)
-		}
-	}
 	if config.Machine.ShardCount, err = s.number(shardCount); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func runningStore(t *testing.T, nodes, shards int) (*localStore, []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := newLocalStore(httpnode.Config{Machine: core.Config{ShardCount: shards}}, addresses)
+	store, err := newLocalStore(httpnode.Config{Machine: core.Config{ShardCount: shards}}, storage{}, addresses)
 	if err != nil {
 		t.Fatal(err)
 	}

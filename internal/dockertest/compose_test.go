@@ -87,4 +87,13 @@ func TestCompose(t *testing.T) {
 	if a := c.Ask(t, urls[1], "PUT", apitest.KeysPath+"greeting", `{"value":"hello again"}`, apitest.TokenHeader, put.Token()); a.Status != 200 {
 		t.Errorf("PUT without node 3: %v", a)
 	}
+	// What was written is there when all of them have been stopped.
+	must("stop")
+	must("start")
+	for _, url := range urls {
+		c.Until(t, viewTime, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == all })
+		if a := c.Ask(t, url, "GET", apitest.KeysPath+"greeting", "", apitest.TokenHeader, put.Token()); a.Members["value"] != "hello again" {
+			t.Errorf("GET at %s after all were stopped: %v", url, a)
+		}
+	}
 }

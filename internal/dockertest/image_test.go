@@ -81,10 +81,10 @@ func TestFiles(t *testing.T) {
 }
 
 // TestOneNode runs a container without any setting, and without what it does
-// not need: a writable file system, privileges.
+// not need: a writable file system beside its data, privileges. Then it is killed and started again.
 func TestOneNode(t *testing.T) {
 	port := strconv.Itoa(freePort(t))
-	rig.run(t, t, "one", "-p", port+":8085", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", rig.image)
+	rig.run(t, t, "one", "-p", port+":8085", "--read-only", "-v", "/data", "--cap-drop=ALL", "--security-opt=no-new-privileges", rig.image)
 	c, url := newClient(rig.ctx), "http://127.0.0.1:"+port
 	c.Until(t, 20*time.Second, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == "localhost:8085" })
 	const key = apitest.KeysPath + "x"
@@ -98,7 +98,34 @@ func TestOneNode(t *testing.T) {
 		t.Errorf("processes: %q", processes)
 	}
 	rig.docker(t, "exec", rig.name("one"), "/kvnode", "healthcheck")
+	rig.docker(t, "kill", rig.name("one"))
+	rig.docker(t, "start", rig.name("one"))
+	c.Until(t, viewTime, url, key, func(a apitest.Answer) bool { return a.Members["value"] == "1" })
 	rig.stop(t, rig.name("one"))
+}
+
+// TestFullDisk writes to a node until its disk is full: it ends and says so.
+func TestFullDisk(t *testing.T) {
+	const room = 24 << 20
+	port, name := strconv.Itoa(freePort(t)), rig.name("full")
+	rig.run(t, t, "full", "-p", port+":8085", "--tmpfs", fmt.Sprintf("/data:size=%d,uid=%d,gid=%d", room, user, user), rig.image)
+	c, url := newClient(rig.ctx), "http://127.0.0.1:"+port
+	c.Until(t, 20*time.Second, url, apitest.ViewPath, func(a apitest.Answer) bool { return a.Members["view"] == "localhost:8085" })
+	value := `{"value":"` + strings.Repeat("x", 64<<10) + `"}`
+	written := 0
+	for ; written < 10*room>>16; written++ {
+		if a, err := c.Try(url, "PUT", fmt.Sprintf("%s%d", apitest.KeysPath, written), value); err != nil || a.Status != 201 {
+			break
+		}
+	}
+	if code := rig.docker(t, "wait", name); code != "1" {
+		t.Errorf("it ended with code %s", code)
+	}
+	log, err := command(rig.ctx, "sh", "-c", "docker logs "+name+" 2>&1")
+	if err != nil || !strings.Contains(log, "no space left for the data directory /data: make room and start the node again") || strings.Contains(log, "goroutine") {
+		t.Errorf("after %d values: %v\n%s", written, err, log)
+	}
+	t.Logf("%d values of 64 KiB fit", written)
 }
 
 // TestWrongSettings wants exit code 2 and a sentence.

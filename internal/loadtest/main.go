@@ -28,6 +28,8 @@ import (
 type options struct {
 	kvnode  string // program to measure; "" builds it
 	strict  bool
+	durable bool
+	data    string // directory of the nodes' data; "": they keep nothing on disk
 	profile string
 
 	// Beside the ceiling.
@@ -65,6 +67,7 @@ func main() {
 	} else {
 		flags.IntVar(&o.rounds, "rounds", 7, "rounds; the median counts")
 		flags.IntVar(&o.connections, "connections", 64, "connections at a time")
+		flags.BoolVar(&o.durable, "durable", false, "have the nodes keep their data on disk, in the directory for temporary files")
 		flags.DurationVar(&o.turn, "turn", 700*time.Millisecond, "time of each measurement")
 		flags.StringVar(&o.only, "only", "", "measure just the workload of this name")
 	}
@@ -93,6 +96,12 @@ func run(o options, measured func(options, io.Writer) error, w io.Writer) (err e
 		if output, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build: %w\n%s", err, output)
 		}
+	}
+	if o.durable {
+		if o.data, err = os.MkdirTemp("", "loadtest-data"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(o.data)) }()
 	}
 	return measured(o, w)
 }

@@ -14,8 +14,12 @@ const maxSettle = time.Second
 
 // report prints the figures, and returns an error when the replicas were too slow.
 func report(w io.Writer, o options, results []result) error {
-	fmt.Fprintf(w, "%d processes, %d shards, in memory; %d connections to one of them; %d rounds of %v, medians\n\n",
-		ceilingNodes, ceilingShards, o.connections, o.rounds, o.turn)
+	where := "in memory"
+	if o.durable {
+		where = "on disk"
+	}
+	fmt.Fprintf(w, "%d processes, %d shards, %s; %d connections to one of them; %d rounds of %v, medians\n\n",
+		ceilingNodes, ceilingShards, where, o.connections, o.rounds, o.turn)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "request\tper second\tceiling\tshare\tbar\t\tCPU\tof ceiling\treplicas equal after")
 	var slow, missed bool

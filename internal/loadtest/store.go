@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,6 +23,7 @@ const (
 // store is nodes, and perhaps the ceiling beside them, a process each.
 type store struct {
 	kvnode    string
+	data      string   // directory of all data, "" for none
 	addresses []string // of the nodes
 	nodes     []*exec.Cmd
 	ceiling   *exec.Cmd // nil: none
@@ -35,7 +37,7 @@ func startStore(o options, nodes, shards int) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{kvnode: o.kvnode, addresses: addresses[:nodes]}
+	s := &store{kvnode: o.kvnode, data: o.data, addresses: addresses[:nodes]}
 	s.client.Timeout = time.Minute // some answers come when data is copied
 	if o.profile != "" {
 		s.debug = addresses[nodes]
@@ -56,6 +58,11 @@ func startStore(o options, nodes, shards int) (*store, error) {
 // startNode starts the node that has address i.
 func (s *store) startNode(i int, args ...string) (*exec.Cmd, error) {
 	args = append(args, "--socket-address", s.addresses[i], "--view", strings.Join(s.addresses, ","), "--log-level", "error")
+	if s.data == "" {
+		args = append(args, "--in-memory")
+	} else {
+		args = append(args, "--data-dir", filepath.Join(s.data, fmt.Sprint(i)))
+	}
 	if i == 0 && s.debug != "" {
 		args = append(args, "--debug-address", s.debug)
 	}
