@@ -53,7 +53,7 @@ func success(message string) string { return `{"message":"` + message + `"}` }
 func (c *cluster) fill(t *testing.T) (token string) {
 	t.Helper()
 	for i := range standardKeys {
-		a := c.ask(t, i%len(c.addresses), "PUT", fmt.Sprintf("%skey%d", keysPath, i), fmt.Sprintf(`{"value":%d,"causal-metadata":"%s"}`, i, token))
+		a := c.ask(t, i%min(6, len(c.addresses)), "PUT", fmt.Sprintf("%skey%d", keysPath, i), fmt.Sprintf(`{"value":%d,"causal-metadata":"%s"}`, i, token))
 		if a.Status != 201 && a.Status != 200 {
 			t.Fatalf("PUT key%d: %v", i, a)
 		}

@@ -211,7 +211,7 @@ func TestUsageErrorsSayWhatToDo(t *testing.T) {
 		args       []string
 		want, help string
 	}{
-		{[]string{"foo"}, `there is no command "foo"; known are replay, run, shrink, sweep`, "simulate --help"},
+		{[]string{"foo"}, `there is no command "foo"; known are explore, replay, run, shrink, sweep`, "simulate --help"},
 		{[]string{"sweep", "1..5"}, `"1..5" is too much; name the range like: simulate sweep --seeds 1..1000`, "simulate sweep --help"},
 		{[]string{"run", "7"}, `"7" is too much; name the seed like: simulate run --seed 7`, "simulate run --help"},
 		{[]string{"run", "--seed", "x"}, `invalid argument "x" for "--seed" flag; write a whole number`, "simulate run --help"},

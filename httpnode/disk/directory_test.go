@@ -65,6 +65,13 @@ func write(t *testing.T, fs vfs.FS, path string, text []byte) {
 	}
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // restore is what somebody gets who opens the directory.
 func restore(options Options) (map[string]string, error) {
 	log, err := Open(dir, options)
@@ -162,8 +169,7 @@ func TestRefused(t *testing.T) {
 		explain string
 	}{
 		{"foreign", func(fs vfs.FS) {
-			fs.RemoveAll(dir)
-			fs.MkdirAll(dir, 0o700)
+			must(t, errors.Join(fs.RemoveAll(dir), fs.MkdirAll(dir, 0o700)))
 			write(t, fs, dir+"/thesis", nil)
 		}, ErrForeign, `/data holds "thesis"; name a new or empty directory`},
 		{"marker", func(fs vfs.FS) { write(t, fs, dir+"/"+markerName, []byte("hello")) }, ErrForeign, `says "hello"`},
@@ -171,12 +177,12 @@ func TestRefused(t *testing.T) {
 		{"missing table", func(fs vfs.FS) {
 			for _, name := range files(t, fs, dir+"/"+storeName) {
 				if strings.HasSuffix(name, ".sst") {
-					fs.Remove(dir + "/" + storeName + "/" + name)
+					must(t, fs.Remove(dir+"/"+storeName+"/"+name))
 				}
 			}
 		}, ErrCorrupt, "--replace-corrupt"},
 		{"a file", func(fs vfs.FS) {
-			fs.RemoveAll(dir)
+			must(t, fs.RemoveAll(dir))
 			write(t, fs, dir, nil)
 		}, nil, "cannot be made"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -56,7 +57,8 @@ func openStore(fs vfs.FS, dir string, logger *slog.Logger, watermark *watermark,
 	return s, nil
 }
 
-// guard calls f, and returns early if Pebble finds meanwhile that it cannot go on: f may never return then.
+// guard calls f. If Pebble finds meanwhile that it cannot go on, f may never return: then it is left behind, and
+// the database with it.
 func (s *store) guard(f func() error) error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()
@@ -64,8 +66,13 @@ func (s *store) guard(f func() error) error {
 	case err := <-result:
 		return err
 	case <-s.failed:
-		return s.fault
 	}
+	select {
+	case <-result: // of damage, say, which f saw as well
+	case <-time.After(time.Second):
+		s.stuck.Store(true)
+	}
+	return s.fault
 }
 
 // read returns all records, and the position up to which they are there.
