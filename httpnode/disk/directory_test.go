@@ -59,7 +59,7 @@ func write(t *testing.T, fs vfs.FS, path string, text []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.Write(text)
+	_, err = f.Write(slices.Clone(text)) // a file may change what it is given
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -68,11 +68,12 @@ func (s *store) guard(f func() error) error {
 	case <-s.failed:
 	}
 	select {
-	case <-result: // of damage, say, which f saw as well
+	case err := <-result: // of damage, say, which f saw as well
+		return errors.Join(s.fault, err)
 	case <-time.After(time.Second):
 		s.stuck.Store(true)
+		return s.fault
 	}
-	return s.fault
 }
 
 // read returns all records, and the position up to which they are there.
