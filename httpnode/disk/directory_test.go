@@ -219,10 +219,14 @@ func TestInUse(t *testing.T) {
 
 // TestInterrupted begins directories that an earlier attempt did not finish.
 func TestInterrupted(t *testing.T) {
-	for _, left := range []string{lockName, markerName + ".new"} {
+	for _, left := range []string{lockName, markerName + freshSuffix, storeName + "/000002.log"} {
 		fs := vfs.NewMem()
 		if err := fs.MkdirAll(dir+"/lost+found", 0o700); err != nil {
 			t.Fatal(err)
+		}
+		if strings.HasPrefix(left, storeName) {
+			must(t, fs.MkdirAll(dir+"/"+storeName, 0o700))
+			write(t, fs, dir+"/"+markerName, []byte(markerText+"1\n"))
 		}
 		write(t, fs, dir+"/"+left, []byte("Data"))
 		if got, err := restore(Options{FS: fs}); err != nil || len(got) != 0 {

@@ -114,7 +114,10 @@ func (l *Log) read() ([]core.Record, core.Position, error) {
 		return nil, 0, l.explain(cmp.Or(err, fmt.Errorf("%s is not as it was", l.known.manifest)))
 	}
 	s, err := l.openStore(forReading)
-	if err != nil {
+	switch {
+	case errors.Is(err, pebble.ErrDBDoesNotExist) && l.known.position == 0:
+		return nil, 0, nil // the first start ended before Pebble had made it
+	case err != nil:
 		return nil, 0, err
 	}
 	records, position, err := s.read()
