@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -84,7 +83,7 @@ func histories(t *testing.T, count int) int {
 		}
 		return n
 	}
-	if runtime.GOARCH == "wasm" {
+	if slow || testing.Short() {
 		return count / 10
 	}
 	return count

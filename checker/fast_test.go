@@ -1,0 +1,5 @@
+//go:build !race && !wasm
+
+package checker
+
+const slow = false
