@@ -72,6 +72,9 @@ type Network struct {
 // DiskModel is the behaviour of the disks. One sync is in flight per node; what
 // is appended meanwhile waits for the next, which covers all of it.
 type DiskModel struct {
+	// Write is how long it takes until what was appended reaches the disk and its
+	// sync begins. What is appended meanwhile goes with it.
+	Write Range
 	// Sync is how long one sync takes.
 	Sync Range
 }
@@ -99,8 +102,8 @@ func (c *Config[M]) validate() error {
 		return errors.New("netsim: Config.Network needs 0 <= Latency.Min <= Latency.Max and 0 <= Jitter")
 	case !c.Network.Loss.valid() || !c.Network.Duplicate.valid():
 		return errors.New("netsim: Config.Network has a probability above one")
-	case !c.Disk.Sync.valid():
-		return errors.New("netsim: Config.Disk needs 0 <= Sync.Min <= Sync.Max")
+	case !c.Disk.Sync.valid() || !c.Disk.Write.valid():
+		return errors.New("netsim: Config.Disk needs 0 <= Sync.Min <= Sync.Max, and the same of Write")
 	}
 	return c.Schedule.Validate(len(c.Names))
 }

@@ -19,18 +19,33 @@
 //
 // Faults are data: a Schedule is a list of them with a text form of one line per
 // fault, see ParseSchedule. Swarm draws one from a seed. Faults reach messages
-// that are under way already. A crash loses the process and the part of its log
-// that no sync has covered; Outbox.Send with a position holds a message back
-// until its record is durable, so that a machine can promise only what it will
-// remember. At Config.ChaosEnd every fault ends: whatever the machine owes, it
-// has to deliver until Config.End. Only a Kill is for good; World.Killed says
-// whom not to wait for.
+// that are under way already. At Config.ChaosEnd every fault ends: whatever the
+// machine owes, it has to deliver until Config.End. Only a Kill is for good;
+// World.Killed says whom not to wait for.
 //
 // Chance rarely hits the moment that matters. A fault can wait for a situation
 // instead of a time: "when reshard.switch then pause all but met for 3s" begins as
 // soon as a node reports that probe, and spares that node. Its beginning is the
 // next event after the one that reported it, before all else that is due at that
 // time. Config.StartAt lets nodes join late.
+//
+// # What a disk promises
+//
+// A log keeps its order: a restart finds a first part of it, whole records only
+// (Boot.Records). All that Syncer.Synced told of is there, and so is the record that
+// a message waited for before it left (Outbox.Send): a machine can promise only what
+// it will remember.
+//
+// Nothing is promised of what comes behind. After a Crash it is gone. After a Tear,
+// and when a FailDisk ends a process, some of what was being written is there, from
+// nothing to all of it: a write that nobody was shown, a vote that was never cast.
+// The record after the last one may be there in part (Boot.Torn). A FillDisk asks
+// the machine to write nothing new for a while (Outbox.DiskFull). A FalseSync breaks
+// the promise itself.
+//
+// A crash can come at each step of a disk's work, see DiskPoints: "when 17th
+// disk.durable at n1 then crash met for 2s" is one after the end of a sync, before
+// the process hears of it.
 //
 // # Every order
 //

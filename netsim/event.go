@@ -16,13 +16,15 @@ const (
 	outputAppend
 	outputWakeAt
 	outputProbe
+	eventWrite // a disk takes what was appended, and a sync of it begins
 )
 
 // event is a slot of the world's table; slots are reused, so that a run
 // allocates as many as are ever pending at once.
 type event[M any] struct {
 	kind eventKind
-	// arrived: the message has crossed the link and waits for its node only.
+	// arrived: the message has crossed the link and waits for its node only; the
+	// process has heard of the sync and has not sent all that it may.
 	arrived bool
 	node    NodeID
 	from    NodeID
@@ -77,6 +79,8 @@ func (w *World[M]) dispatch(slot int32) outcome {
 		return w.arrive(slot)
 	case eventWake:
 		return w.wake(slot)
+	case eventWrite:
+		return w.written(slot)
 	case eventSync:
 		return w.sync(slot)
 	case eventSynced:

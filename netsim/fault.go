@@ -39,7 +39,7 @@ const (
 	Pause
 	// Slow delays each handling of a node, not beyond its own end: "slow 5ms n2".
 	Slow
-	// Crash kills processes. The unsynced tail of the log, held messages and what
+	// Crash kills processes. What is not durable of the log, held messages and what
 	// arrives meanwhile are lost; they restart when it ends: "crash n1".
 	Crash
 	// Wipe is a crash that also empties the disk: "wipe n1". It can destroy the
@@ -58,13 +58,26 @@ const (
 	// Kill is a crash for good: the process never restarts, not even after the
 	// chaos: "kill n3". Swarm never draws it unasked.
 	Kill
-	lastKind = Kill
+	// Tear is a crash that leaves more of the log than what is durable: a drawn part
+	// of what the sync under way was about, from nothing to all of it: "tear n1".
+	Tear
+	// FailDisk lets the next sync of a disk fail. The process ends with it, as in a
+	// Tear, and restarts when the fault ends: "fail-disk n1".
+	FailDisk
+	// FillDisk lets Outbox.DiskFull say so: "fill-disk n1".
+	FillDisk
+	// FalseSync lets the syncs of a disk report success although nothing is durable:
+	// a crash takes it back unless an honest sync came between: "false-sync n1". No
+	// store can keep its word then; Swarm never draws it unasked.
+	FalseSync
+	lastKind = FalseSync
 )
 
 // String is the word that stands for the kind in a schedule.
 func (k FaultKind) String() string {
 	words := [...]string{"none", "partition", "block", "bridge", "isolate", "loss", "duplicate", "reorder",
-		"delay", "clog", "pause", "slow", "crash", "wipe", "skew", "jump", "freeze", "slow-sync", "kill"}
+		"delay", "clog", "pause", "slow", "crash", "wipe", "skew", "jump", "freeze", "slow-sync", "kill",
+		"tear", "fail-disk", "fill-disk", "false-sync"}
 	if int(k) < len(words) {
 		return words[k]
 	}

@@ -35,11 +35,18 @@ type Boot[M any] struct {
 	ID NodeID
 	// Count is 0 on the first boot and grows by one with each restart.
 	Count int
-	// Records is the durable log in the order of Append; nil on the first boot
-	// and after a wipe. The node owns it.
+	// Records is the log in the order of Append: all that was durable, and what a
+	// crash left of the rest, which nobody was shown. Nil on the first boot and after
+	// a wipe. The node owns it.
 	Records [][]byte
 	// Position is the number of Records.
 	Position Position
+	// Synced is how far the log was durable by the word of the disk when the process
+	// before died: beyond Position only if a FalseSync was part of it.
+	Synced Position
+	// Torn is what a crash left of the record after the last one: some of its bytes,
+	// from the front. A log that checks what it reads takes no notice.
+	Torn []byte
 	// Wiped: the disk was lost since the previous process ran.
 	Wiped bool
 	// Crashed is the previous process as it was when it died, unsynced changes

@@ -39,7 +39,16 @@ func (o *Outbox[M]) Append(record []byte) Position {
 	w.note(outputAppend, o.id)
 	w.noteNumber(uint64(len(record)))
 	w.scratch = append(w.scratch, record...)
-	return p.disk.append(record)
+	position := p.disk.append(record)
+	w.reach(PointAppended, o.id)
+	return position
+}
+
+// DiskFull reports whether the node's disk is nearly full: what is appended still
+// fits, and the node should keep that for what it has to finish.
+func (o *Outbox[M]) DiskFull() bool {
+	w, _ := o.check("DiskFull")
+	return len(w.diskFaults) > 0 && w.diskFault(FillDisk, o.id) != nil
 }
 
 // WakeAt sets the node's only timer to a time of Clock.Mono, in place of what

@@ -1,6 +1,9 @@
 package netsim
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // process is a node's place in the world: its machine, disk, timer and clock.
 type process[M any] struct {
@@ -50,6 +53,7 @@ func (w *World[M]) bootNode(p *process[M]) {
 	if p.boot > 0 && !p.wiped {
 		boot.Records = p.disk.records()
 		boot.Position = p.disk.appended()
+		boot.Synced, boot.Torn = p.disk.said, slices.Clone(p.disk.torn)
 		boot.Crashed = p.node
 	}
 	node := w.config.Boot(boot)
@@ -58,6 +62,7 @@ func (w *World[M]) bootNode(p *process[M]) {
 	}
 	p.node = node
 	p.syncer, _ = node.(Syncer[M])
+	p.disk.torn = p.disk.torn[:0]
 	p.boot++
 	p.booted, p.wiped = true, false
 }
@@ -89,13 +94,13 @@ func (w *World[M]) start(slot int32) outcome {
 }
 
 // crash kills a process; it stays down until as many restart calls came.
-func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
+func (w *World[M]) crash(p *process[M], kind FaultKind) (hit bool) {
 	p.down++
-	wipe = wipe && w.now >= p.startAt // there is no disk yet
+	wipe := kind == Wipe && w.now >= p.startAt // else there is no disk yet
 	hit = p.up || wipe
 	if p.up {
 		p.up, p.booted = false, false
-		p.disk.crash()
+		w.crashDisk(p, kind)
 		clear(p.held)
 		p.held = p.held[:0]
 		p.wakeAt, p.wakeQueued = 0, 0
@@ -107,13 +112,24 @@ func (w *World[M]) crash(p *process[M], wipe bool) (hit bool) {
 	return hit
 }
 
+// crashDisk leaves of a disk what survives a crash of a kind.
+func (w *World[M]) crashDisk(p *process[M], kind FaultKind) {
+	d := &p.disk
+	left, torn := d.kept, 0
+	if kind == Tear || kind == FailDisk {
+		left, torn = d.tear(w.keys.tear.Stream("tail", uint64(p.id), d.tears))
+		w.traceTail(p.id, left, d.kept, d.written)
+	}
+	d.crash(left, torn)
+}
+
 // kill is a crash that nothing undoes; false if there was one before.
 func (w *World[M]) kill(p *process[M]) bool {
 	if w.killed.Has(p.id) {
 		return false
 	}
 	w.killed |= Nodes(p.id)
-	w.crash(p, false)
+	w.crash(p, Kill)
 	return true
 }
 

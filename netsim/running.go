@@ -17,7 +17,9 @@ type runningFault struct {
 	// number counts the faults that began, from 1; zero: not yet.
 	number       uint64
 	began, ended Time
-	touched      uint64
+	// felled are the nodes whose process a failing disk has ended.
+	felled  NodeSet
+	touched uint64
 }
 
 // FaultReport says what a fault did.
@@ -32,8 +34,8 @@ type FaultReport struct {
 	Met NodeID
 	// Began and Ended are zero while that has not happened; a Kill never ends.
 	Began, Ended Time
-	// Touched is the number of messages, handlings, syncs, clock readings and
-	// processes that it really changed. A fault with zero tested nothing.
+	// Touched is the number of messages, handlings, syncs, looks at a clock or at a
+	// full disk, and processes that it really changed. A fault with zero tested nothing.
 	Touched uint64
 }
 
@@ -89,11 +91,11 @@ func (w *World[M]) active(kind FaultKind) *[]int32 {
 	switch kind {
 	case Pause, Slow:
 		return &w.handlingFaults
-	case Crash, Wipe, Kill:
+	case Crash, Wipe, Tear, Kill:
 		return &w.crashFaults
 	case Skew, Jump, Freeze:
 		return &w.clockFaults
-	case SlowSync:
+	case SlowSync, FailDisk, FillDisk, FalseSync:
 		return &w.diskFaults
 	default:
 		return &w.linkFaults
@@ -127,8 +129,8 @@ func (w *World[M]) begin(index int32) {
 	w.announce(eventBegin, f, "begins: ")
 	for p := range w.named(f) {
 		switch f.Kind {
-		case Crash, Wipe:
-			if w.crash(p, f.Kind == Wipe) {
+		case Crash, Wipe, Tear:
+			if w.crash(p, f.Kind) {
 				f.touched++
 			}
 		case Kill:
@@ -161,8 +163,12 @@ func (w *World[M]) end(index int32) {
 	*list = kept
 	for p := range w.named(f) {
 		switch f.Kind {
-		case Crash, Wipe:
+		case Crash, Wipe, Tear:
 			w.restart(p)
+		case FailDisk:
+			if f.felled.Has(p.id) {
+				w.restart(p)
+			}
 		case Freeze:
 			p.frozen--
 		default:

@@ -50,6 +50,10 @@ func (s Schedule) Validate(n int) error {
 //	at 1s for 2s jump +2s n1
 //	at 1s for 2s freeze n1
 //	at 1s for 2s slow-sync 30ms n1
+//	at 1s for 2s tear n1
+//	at 1s for 2s fail-disk n1
+//	at 1s for 2s fill-disk n1
+//	at 1s for 2s false-sync n1
 //	at 4s kill n3                                # for good
 //
 // n3..n6 means the nodes from n3 to n6 in the order of names, "all but n2" and

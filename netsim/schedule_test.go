@@ -29,7 +29,12 @@ at 1s for 2s skew -250ms n1
 at 1s for 2s jump +2s n1
 at 1s for 2s freeze n1
 at 1s for 2s slow-sync 30ms n1
+at 1s for 2s tear n1
+at 1s for 2s fail-disk n1
+at 1s for 2s fill-disk n1,n2
+at 1s for 2s false-sync n1
 at 4s kill n3
+when 17th disk.released at n1 then tear met for 2s
 when reshard.switch then pause n1,n3..n6 for 3s
 when reshard.switch then pause all but met for 3s
 when 3rd stream.gap at n1,n2 then after 50ms isolate met from n4..n6 but met for 2s

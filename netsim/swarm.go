@@ -32,11 +32,11 @@ type Swarm struct {
 }
 
 // Recoverable returns all kinds that a correct store survives without losing
-// an acknowledged write: everything but Wipe and Kill.
+// an acknowledged write: everything but Wipe, Kill and FalseSync.
 func Recoverable() []FaultKind {
 	kinds := make([]FaultKind, 0, lastKind)
 	for kind := Partition; kind <= lastKind; kind++ {
-		if kind != Wipe && kind != Kill {
+		if kind != Wipe && kind != Kill && kind != FalseSync {
 			kinds = append(kinds, kind)
 		}
 	}

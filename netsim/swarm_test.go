@@ -33,7 +33,7 @@ func TestSwarmDrawsValidFaultsOfItsTargets(t *testing.T) {
 			if (f.At < s.Begin || f.At+f.For > s.End) && !f.triggered() || i > 0 && f.At < schedule[i-1].At {
 				t.Fatalf("%v for %v is out of the phase or out of order", f.At, f.For)
 			}
-			if f.Kind == Wipe || f.Kind == Kill {
+			if f.Kind == Wipe || f.Kind == Kill || f.Kind == FalseSync {
 				t.Fatalf("a %v that nobody asked for", f.Kind)
 			}
 			if !f.triggered() {
@@ -92,7 +92,7 @@ func TestSwarmVaries(t *testing.T) {
 		t.Errorf("%d faults in 400 runs, want about twelve in each", total)
 	}
 	for kind := Partition; kind <= lastKind; kind++ {
-		if (kind == Wipe || kind == Kill) != (runs[kind] == 0) || runs[kind] > 300 {
+		if (kind == Wipe || kind == Kill || kind == FalseSync) != (runs[kind] == 0) || runs[kind] > 300 {
 			t.Errorf("%v occurs in %d of 400 runs", kind, runs[kind])
 		}
 	}

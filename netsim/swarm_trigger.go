@@ -1,5 +1,7 @@
 package netsim
 
+import "slices"
+
 // drawTrigger makes a fault wait for a situation. It draws under keys of its own:
 // the faults that wait for a time stay as they are.
 func (s Swarm) drawTrigger(draw Stream, seed Seed, index uint64, f *Fault) {
@@ -11,6 +13,10 @@ func (s Swarm) drawTrigger(draw Stream, seed Seed, index uint64, f *Fault) {
 	}
 	if draw.Below(2) == 0 {
 		f.When.After = spread(&draw, Microsecond, max(s.Strongest, Millisecond))
+	}
+	if slices.Contains(DiskPoints(), f.When.Probe) {
+		// A disk is at its points all the time: somewhere in the run, and right there.
+		f.When.Skip, f.When.After = uint32(draw.Below(1<<(1+draw.Below(10)))), 0
 	}
 	others := s.Targets | ButMet
 	if s.Targets.Len() < 2 {

@@ -28,6 +28,8 @@ func (w *World[M]) describeEvent(slot int32) string {
 		return names[e.from] + " -> " + names[e.node] + " deliver " + w.describe(e.message)
 	case eventWake:
 		return names[e.node] + " wake"
+	case eventWrite:
+		return names[e.node] + " writes"
 	case eventSync, eventSynced:
 		return fmt.Sprintf("%s synced %d", names[e.node], e.index)
 	case eventBegin:

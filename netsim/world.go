@@ -29,7 +29,7 @@ type World[M any] struct {
 	// The faults in effect, by what they reach, as indices of faults.
 	linkFaults, handlingFaults, crashFaults, clockFaults, diskFaults []int32
 
-	keys struct{ boot, sync, start Seed }
+	keys struct{ boot, sync, write, tear, start Seed }
 
 	hash       xxhash.Digest
 	scratch    []byte
@@ -70,6 +70,7 @@ func New[M any](c Config[M]) (*World[M], error) {
 		w.chaosEnd = c.End
 	}
 	w.keys.boot, w.keys.sync, w.keys.start = c.Seed.Key("boot"), c.Seed.Key("sync"), c.Seed.Key("start")
+	w.keys.write, w.keys.tear = c.Seed.Key("write"), c.Seed.Key("tear")
 	w.makeLinks()
 	w.scheduleFaults()
 	return w, w.bootAll()
@@ -192,7 +193,8 @@ func (w *World[M]) Up(id NodeID) bool { return w.nodes[id].up }
 // the chaos.
 func (w *World[M]) Killed() NodeSet { return w.killed }
 
-// Durable is the position up to which the log of a node survives a crash.
+// Durable is the position up to which the log of a node survives a crash, as its
+// disk says: false syncs included.
 func (w *World[M]) Durable(id NodeID) Position { return w.nodes[id].disk.durable }
 
 // Appended is the position up to which a node has appended.
