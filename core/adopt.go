@@ -22,6 +22,11 @@ func (m *Machine) adopt(next *view.Configuration) {
 		return
 	}
 	m.configuration, m.former = next, nil
+	if old != nil {
+		for _, line := range view.News(old, next) {
+			m.log("%s", line)
+		}
+	}
 	m.self = next.MemberOf(m.founder.Life)
 	m.farewell(old)
 	m.adoptPeers(old)
@@ -34,11 +39,13 @@ func (m *Machine) adopt(next *view.Configuration) {
 			m.probe(ProbeCopyVoided)
 		}
 		m.repair, m.full = nil, nil // a copy is between nodes of one epoch
+		for i := range m.peers {
+			m.peers[i].gave = shard.Set{}
+		}
 	}
 	if old == nil || old.Reshard.Started != next.Reshard.Started {
 		m.copied, m.toCopy = 0, 0
 	}
-	m.unanswered = 0
 	m.awaited, m.nextReport = true, m.mono
 	m.buryEnded()
 	m.seen = slices.DeleteFunc(m.seen, func(e *executed) bool { return next.HasEnded(e.life) })
@@ -60,7 +67,7 @@ func (m *Machine) buryEnded() {
 // leave ends the part of this life in a store that does not name it as a member any more.
 func (m *Machine) leave(next *view.Configuration) {
 	if next.MemberAt(m.founder.Address) >= 0 {
-		m.startOver()
+		m.startOver(next)
 	} else {
 		m.exclude(next)
 	}
@@ -138,6 +145,8 @@ func (m *Machine) adoptSlots(old *view.Configuration) {
 	if surplus := had.Minus(&kept); !surplus.IsEmpty() {
 		m.probe(ProbeSlotsDropped)
 		m.store.Drop(&surplus, m.dropper())
+		// Beats and pulls of this epoch wait for this step, and what was durable before it is gone with it.
+		m.claimed, m.pending = m.claimed.Drop(&surplus), m.pending.Drop(&surplus)
 	}
 	m.store.Hold(&held)
 	if old != nil && len(old.Retirements) != len(m.configuration.Retirements) {
@@ -258,13 +267,13 @@ func (m *Machine) reroute() {
 
 // behind asks those who have a newer configuration for it: a heartbeat shows them that this node has not.
 func (m *Machine) behind() {
-	if m.mono < m.nextAsk {
+	if m.mono < m.nextAsk || m.noRoom {
 		return
 	}
 	m.nextAsk = m.mono + m.config.HeartbeatInterval/8
 	for i := range m.configuration.Members {
 		if i != m.self && m.configuration.Members[i].Life != 0 && m.detector.Up(i) {
-			m.send(i, 0, &wire.Heartbeat{Have: m.claimed.Clone()})
+			m.send(i, 0, m.pulse())
 		}
 	}
 }

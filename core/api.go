@@ -60,12 +60,16 @@ type Input struct {
 	Wall    int64         // wall clock, milliseconds since the Unix epoch; may jump
 	Mono    time.Duration // monotonic clock, any origin; never goes back while the machine lives
 	Durable Position      // everything up to here survives a crash
+	// Full says that nothing new is to be made durable for now: the disk is full, or nearly. The step makes no
+	// records then; the machine goes on with reading, and says so to the others.
+	Full bool
 
 	Request Request       // for InputRequest; InputCancel reads its ID
 	Message *wire.Message // for InputMessage; the machine keeps parts of it, so the caller must not reuse it
 }
 
-// RequestID is chosen by the shell, unique among its unanswered requests, not zero.
+// RequestID is chosen by the shell, unique among its unanswered requests, not zero and less than 1<<63: from there on
+// are the numbers that imports have.
 type RequestID uint64
 
 // Op is what a request asks for.
@@ -99,7 +103,7 @@ type Response struct {
 	Clock   hlc.Time   // of that version
 	Count   uint64     // OpKeyCount
 	Members []string   // OpView, OpShardMembers: addresses, sorted; OpShardIDs: ids in numeric order
-	Reason  string     // StatusForming, StatusRefused, StatusBadToken, StatusNoMajority: a sentence for the client
+	Reason  string     // StatusForming, StatusRefused, StatusBadToken, StatusNoMajority, StatusFull: a sentence for the client
 
 	Outcome  view.Outcome // of an administrative request: StatusAnswered, StatusDeclined
 	Progress Progress     // OpProgress
@@ -155,6 +159,7 @@ type Output struct {
 	Accepted []Accepted
 	Probes   []Probe
 	Logs     []string      // what an operator should know, a sentence each: rare
+	Alarms   []string      // what an operator must act upon, likewise
 	Forget   bool          // all records of earlier Steps are void: a new life began
 	Records  []Record      // to be made durable as one unit, which is number Position; empty if Volatile
 	Position Position      // of the state after this Step; unchanged if nothing durable changed

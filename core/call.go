@@ -20,6 +20,7 @@ type call struct {
 	key     string
 	value   []byte
 	context causal.Context // what the request depends on
+	time    hlc.Time       // of an import: that of the write that it repeats; else zero
 	slot    shard.Slot     // of the key
 	shard   shard.ID       // owner of the key, or the shard asked about
 	state   callState
@@ -226,8 +227,12 @@ func (m *Machine) cancel(id RequestID) {
 func (m *Machine) answer(c *call, r result) {
 	m.release(c)
 	r.after = max(r.after, m.adoptedAt)
-	if c.request == 0 {
+	switch {
+	case c.request == 0:
 		m.answerForward(c, r)
+		return
+	case c.request&importMark != 0:
+		m.imported(c, r)
 		return
 	}
 	response := Response{

@@ -50,6 +50,7 @@ type node struct {
 	wake     time.Duration
 	manual   bool // syncs only when told to
 	paused   bool // neither wakes nor receives
+	full     bool // its disk has no room for anything new
 	log      [][]core.Record
 	durable  core.Position
 	sends    []core.Send // waiting for durability
@@ -124,7 +125,7 @@ func (c *cluster) boot(name string, log [][]core.Record, durable core.Position) 
 	}
 	n.machine, n.log, n.durable = machine, log, durable
 	n.sends, n.waiting, n.waitText = nil, nil, nil
-	if len(records) == 0 {
+	if c.lives[machine.Life()] == "" {
 		c.lives[machine.Life()] = fmt.Sprintf("%s#%d", name, n.boots)
 	}
 	c.step(name, core.Input{Kind: core.InputWake})
@@ -147,9 +148,12 @@ func (c *cluster) step(name string, input core.Input) {
 	}
 	input.Mono = c.now
 	input.Wall = epochMillis + (c.now + n.skew).Milliseconds()
-	input.Durable = n.durable
+	input.Durable, input.Full = n.durable, n.full
 	n.machine.Step(input, &c.output)
 	out := &c.output
+	if n.full && (len(out.Records) > 0 || out.Forget || out.Position != core.Position(len(n.log))) {
+		c.t.Fatalf("%s has no room and makes %d records, from position %d to %d", name, len(out.Records), len(n.log), out.Position)
+	}
 	n.wake = out.WakeAt
 	for _, p := range out.Probes {
 		c.probes[p]++
@@ -160,6 +164,9 @@ func (c *cluster) step(name string, input core.Input) {
 	c.accepted = append(c.accepted, out.Accepted...)
 	for _, line := range out.Logs {
 		c.observe("%s log: %s\n", name, line)
+	}
+	for _, line := range out.Alarms {
+		c.observe("%s alarm: %s\n", name, line)
 	}
 	if out.Forget {
 		for i := range n.log {

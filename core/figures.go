@@ -17,6 +17,8 @@ type Figures struct {
 	Outstanding  int    // of them, those that another node was asked to answer
 	Held         int    // writes of siblings that wait for what they follow
 	Copying      bool   // a copy of a sibling's state is under way
+	Restored     uint64 // of ToRestore, those that owners of the keys have durably
+	ToRestore    uint64 // keys that this node is to bring from a backup into the store; zero when all are done
 
 	Progress Progress // of the last reshard
 	Leader   string   // address of the leader of the configuration log, as far as this node knows; "" for none
@@ -29,6 +31,9 @@ func (m *Machine) Figures() Figures {
 	f := Figures{
 		Keys: m.store.Live(), Tombstones: m.store.Len() - m.store.Live(), Waiting: len(m.timers.Items()), WaitingBytes: m.parkedLoad.size + m.forwardedLoad.size,
 		Outstanding: len(m.outstanding), Copying: m.repair != nil || m.full != nil,
+	}
+	if m.imports.whole {
+		f.Restored, f.ToRestore = m.imports.total-m.imports.left(), m.imports.total
 	}
 	if m.configuration != nil {
 		m.figuresOfLog(&f)

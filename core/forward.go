@@ -22,22 +22,40 @@ func (m *Machine) nextCounter() (counter uint64, after Position) {
 	return m.counter, m.reservedAt
 }
 
-// owner picks a member that serves a shard and is up: the same one for the same key as long as it
-// stays up, another one with each try. It returns -1 when all are down.
-func (m *Machine) owner(c *call, tries int) int {
+// owner picks another member that serves a shard and is up: the same one for the same key as long as it
+// stays up, another one with each try. One whose disk is full gets no writes, and reads only when there is
+// nobody else, as it may lag. It returns -1 when all are down, and for a write when none has room; full is
+// then one that has not, or -1.
+func (m *Machine) owner(c *call, tries int) (owner, full int) {
 	members := m.configuration.Shard(c.shard).Serving
 	start := int(c.slot) + tries
+	full = -1
 	for i := range members {
-		if member := members[(start+i)%len(members)]; m.detector.Up(member) {
-			return member
+		member := members[(start+i)%len(members)]
+		switch {
+		case member == m.self || !m.detector.Up(member):
+		case !m.peers[member].full:
+			return member, full
+		case full < 0:
+			full = member
 		}
 	}
-	return -1
+	if c.op.Writes() {
+		return -1, full
+	}
+	return full, full
 }
 
 // forward hands a call to an owner of its key.
 func (m *Machine) forward(c *call) {
-	target := m.owner(c, 0)
+	target, full := m.owner(c, 0)
+	if full >= 0 && c.op.Writes() {
+		if target < 0 {
+			m.refuseFull(c, full)
+			return
+		}
+		m.probe(ProbeFullAvoided)
+	}
 	if target < 0 {
 		m.probe(ProbeShardDown)
 		m.answer(c, result{status: wire.StatusShardDown})
@@ -54,7 +72,7 @@ func (m *Machine) forward(c *call) {
 
 // dispatch sends a call to a member. final asks for an answer from what is there.
 func (m *Machine) dispatch(c *call, target int, final bool) {
-	counter, after := m.nextCounter()
+	counter, after := m.counterFor(c.op)
 	c.attempts = append(c.attempts, attempt{counter: counter, target: m.configuration.Members[target].Life})
 	c.tries++
 	m.outstanding[counter] = c
@@ -63,7 +81,7 @@ func (m *Machine) dispatch(c *call, target int, final bool) {
 		origin = c.origin
 	}
 	m.send(target, after, &wire.Forward{
-		Counter: counter, Request: origin, Final: final, Op: c.op, Key: c.key, Value: c.value, Shard: c.shard, Context: c.context,
+		Counter: counter, Request: origin, Final: final, Op: c.op, Key: c.key, Value: c.value, Shard: c.shard, Context: c.context, Time: c.time,
 	})
 }
 
@@ -74,7 +92,7 @@ func (m *Machine) forwardElsewhere(c *call) {
 		m.answer(c, result{status: wire.StatusNoShard}) // the layout has changed since
 		return
 	}
-	target := m.owner(c, c.tries)
+	target, _ := m.owner(c, c.tries)
 	if target < 0 {
 		m.probe(ProbeShardDown)
 		m.answer(c, result{status: wire.StatusShardDown})
@@ -146,7 +164,7 @@ func (m *Machine) receiveForward(from int, epoch uint64, f *wire.Forward) {
 		taken.take(f.Counter) // on record with the write, or with the answer that there will be none
 	}
 	m.current = call{
-		op: f.Op, key: f.Key, value: f.Value, context: f.Context, shard: f.Shard, epoch: epoch,
+		op: f.Op, key: f.Key, value: f.Value, context: f.Context, time: f.Time, shard: f.Shard, epoch: epoch,
 		life: life, counter: f.Counter, origin: f.Request, final: f.Final, timer: -1, place: -1,
 	}
 	c := &m.current
@@ -165,7 +183,11 @@ func (m *Machine) receiveForward(from int, epoch uint64, f *wire.Forward) {
 
 // answerForward sends the result of a call to the member that forwarded it.
 func (m *Machine) answerForward(c *call, r result) {
-	if c.op.Writes() {
+	switch {
+	case c.op.Writes() && m.noRoom: // that it will not run cannot be put on record, so it is no promise
+		m.probe(ProbeFullForwarded)
+		r = result{status: wire.StatusFull}
+	case c.op.Writes():
 		r.after = max(r.after, m.recordExecuted(c.life, c.counter))
 	}
 	reply := &wire.Reply{
@@ -205,6 +227,9 @@ func (m *Machine) receiveReply(from int, epoch uint64, reply *wire.Reply) {
 	case reply.Status == wire.StatusRefused && c.op.Writes():
 		// The disk that lost writes may have lost the mark that it ran this one, under another copy of the forward.
 		m.answer(c, result{status: wire.StatusUnknown})
+	case reply.Status == wire.StatusFull && c.op.Writes():
+		m.peers[from].full = true
+		m.answer(c, result{status: wire.StatusUnknown}) // another copy of the forward may run when there is room
 	case reply.Status == wire.StatusRefused && c.tries < len(m.configuration.Shard(c.shard).Serving):
 		m.drop(c, reply.Counter)
 		m.forwardElsewhere(c)

@@ -31,9 +31,9 @@ func (m *Machine) openLog(founders []view.Founder, records []consensus.Record) e
 	}
 	log, err := consensus.New(config, records)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRecords, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	m.raft = log
+	m.raft, m.committed = log, nil
 	return nil
 }
 
@@ -59,9 +59,10 @@ func (m *Machine) receiveRaft(from view.LifeID, r *wire.Raft) {
 // runLog carries out what the configuration log wants done, and what the entries it has committed lead
 // to. Its messages wait for all records of the step: see package consensus.
 func (m *Machine) runLog() {
-	if m.raft == nil {
+	if m.raft == nil || m.noRoom {
 		return
 	}
+	m.compactLog()
 	for {
 		out := &m.raftOut
 		out.Reset()
@@ -75,39 +76,53 @@ func (m *Machine) runLog() {
 				m.send(to, m.latest(), &wire.Raft{Payload: message.Payload})
 			}
 		}
-		if out.Installed.Index > m.configuration.Index {
-			m.adoptEncoded(out.Installed.Data)
-		}
-		for i := range out.Committed {
-			if m.raft == nil {
-				return // this life is over
+		if out.Installed.Index > 0 {
+			m.committed = m.readConfiguration(out.Installed.Data)
+			if m.committed != nil && m.committed.Index > m.configuration.Index {
+				m.adoptHanded(m.committed)
 			}
-			m.applyEntry(out.Committed[i])
 		}
+		m.applyEntries(out.Committed)
 		if m.raft == nil {
-			return
+			return // this life is over
 		}
-		if out.Compact && m.configuration.Index <= m.raft.Status().Applied {
-			out.Reset()
-			m.raft.Compact(view.AppendConfiguration(nil, m.configuration), out)
-			m.recordRaft(out.Records)
-			return
-		}
+		m.compactDue = m.compactDue || out.Compact
 		if m.raft.Leading() && len(out.Committed) > 0 {
 			m.reconcile()
 		}
 	}
 }
 
-// applyEntry applies a committed entry, unless a peer handed a configuration that contains it.
-func (m *Machine) applyEntry(committed consensus.Entry) {
-	r := codec.NewReader(committed.Data)
-	entry := view.ReadEntry(&r)
-	if r.Close() != nil || committed.Index <= m.configuration.Index {
+// compactLog replaces the older part of the log by the configuration as of the rest if the log asked for that, in a
+// step before this one: so no message leaves before a record of its step, whatever that tells. It never waits for the
+// log to catch up with the configuration in force: who needs the shorter log to follow may be whom that waits for.
+func (m *Machine) compactLog() {
+	if !m.compactDue || m.committed == nil {
 		return
 	}
-	if next, _ := m.configuration.Apply(committed.Index, entry); next != m.configuration {
-		m.adopt(next)
+	m.compactDue = false
+	m.raftOut.Reset()
+	m.raft.Compact(view.AppendConfiguration(nil, m.committed), &m.raftOut)
+	m.recordRaft(m.raftOut.Records)
+}
+
+// applyEntries applies committed entries. Only what they lead to together is put in force, if nothing newer was handed
+// by a peer: nothing is served, or written, by a configuration that has gone by.
+func (m *Machine) applyEntries(entries []consensus.Entry) {
+	if m.committed == nil {
+		return
+	}
+	for i := range entries {
+		r := codec.NewReader(entries[i].Data)
+		if entry := view.ReadEntry(&r); r.Close() == nil {
+			m.committed, _ = m.committed.Apply(entries[i].Index, entry)
+			if m.committed.Index > m.configuration.Index {
+				m.noteProgress(m.committed, false)
+			}
+		}
+	}
+	if m.committed.Index > m.configuration.Index {
+		m.adopt(m.committed)
 	}
 }
 
@@ -116,13 +131,26 @@ func (m *Machine) adoptEncoded(encoded []byte) {
 	if m.knows(encoded) {
 		return
 	}
-	r := codec.NewReader(encoded)
-	next := view.ReadConfiguration(&r)
-	if r.Close() != nil || next.Cluster != m.configuration.Cluster {
-		m.probe(ProbeForeignMessage)
-		return
+	if next := m.readConfiguration(encoded); next != nil {
+		m.adoptHanded(next)
 	}
+}
+
+// adoptHanded adopts a newer configuration that did not come as entries.
+func (m *Machine) adoptHanded(next *view.Configuration) {
+	m.noteProgress(next, true)
 	m.adopt(next)
+}
+
+// readConfiguration is nil if there is none of this store.
+func (m *Machine) readConfiguration(encoded []byte) *view.Configuration {
+	r := codec.NewReader(encoded)
+	c := view.ReadConfiguration(&r)
+	if r.Close() != nil || c.Cluster != m.configuration.Cluster {
+		m.probe(ProbeForeignMessage)
+		return nil
+	}
+	return c
 }
 
 // knows tells whether a configuration of this store is no newer than the one in force: most that are
@@ -159,34 +187,56 @@ func (m *Machine) reconcile() {
 	status := m.raft.Status()
 	for i := range members {
 		life := members[i].Life
-		if members[i].Leaving && !members[i].Unseated && !slices.Contains(status.Voters, consensus.ID(life)) {
+		if members[i].Leaving && !members[i].Unseated && !slices.Contains(status.Voters, consensus.ID(life)) && !m.restores(life) {
 			m.propose(view.Unseat{Life: life})
 			m.nextUnseat = m.mono + m.config.HeartbeatInterval/2
 		}
 	}
 }
 
+// restores tells whether a member has keys from a backup that are not in the store yet, or may have, as it has said nothing of
+// that so far: it does not leave before they are.
+func (m *Machine) restores(life view.LifeID) bool {
+	i := m.configuration.MemberOf(life)
+	if i == m.self {
+		return m.imports.whole
+	}
+	p := &m.peers[i]
+	return p.restores || !p.heard && m.detector.Up(i)
+}
+
 // majority tells whether a majority of the voters seems to be up, or as many as can do without one, and
 // says who is missing.
 func (m *Machine) majority() (up bool, missing string) {
-	var lost []string
+	var dead, away []string // who lost their memory, if those are too many; and all others
 	seen := func(id consensus.ID) bool {
 		i := m.configuration.MemberOf(view.LifeID(id))
-		return i >= 0 && (i == m.self || m.detector.Up(i))
+		return i >= 0 && (i == m.self || m.detector.Up(i) && !m.peers[i].full)
 	}
 	status := m.raft.Status()
 	for _, id := range status.Voters {
-		switch i := m.configuration.MemberOf(view.LifeID(id)); {
-		case i < 0:
-			lost = append(lost, "a former member")
-		case !seen(id):
-			lost = append(lost, m.configuration.Members[i].Address)
+		i, name := m.configuration.MemberOf(view.LifeID(id)), "a former member"
+		if i >= 0 {
+			name = m.configuration.Members[i].Address
+		}
+		switch {
+		case status.Lost && m.raft.Buried(id):
+			dead = append(dead, name)
+		case i >= 0 && m.peers[i].full:
+			away = append(away, name+" (its disk is full)")
+		case m.raft.Buried(id) || !seen(id):
+			away = append(away, name)
 		}
 	}
-	slices.Sort(lost)
-	missing = strings.Join(lost, ", ")
-	if status.Lost {
-		missing += ", for good: too many lost their memory"
+	slices.Sort(dead)
+	slices.Sort(away)
+	missing = strings.Join(away, ", ")
+	switch {
+	case !status.Lost:
+	case len(away) == 0:
+		missing = strings.Join(dead, ", ") + ", for good: too many lost their memory"
+	default:
+		missing += " for now, and " + strings.Join(dead, ", ") + " for good: too many lost their memory"
 	}
 	return len(status.Voters) == 0 || m.raft.Decides(seen), missing
 }

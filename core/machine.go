@@ -27,6 +27,8 @@ var (
 	ErrAddress    = errors.New("core: a node needs an address")
 	ErrShardCount = errors.New("core: every shard needs at least two nodes, except that a single node may form one shard")
 	ErrRecords    = errors.New("core: the records cannot be used")
+	// ErrDamaged is the ErrRecords of records that no machine has made: they would be refused by any node, in any store.
+	ErrDamaged = fmt.Errorf("%w, as they are damaged", ErrRecords)
 )
 
 // Machine is one node. Make one with New. It is not safe for concurrent use.
@@ -59,10 +61,14 @@ type Machine struct {
 	excluded      bool   // deleted from the view
 	excludedAt    uint64 // index of the configuration that says so
 	hailed        uint64 // challenge of the last question to the members
+	reached       bool   // a member of the store has been heard of since this boot
+	strangers     []stranger
 
 	// The configuration log.
 	raft           *consensus.Log // nil until this node belongs to a store
 	raftOut        consensus.Output
+	committed      *view.Configuration // as of the entries that the log has handed out; the one in force may be newer. Nil: the log has no beginning yet
+	compactDue     bool                // the log asked for compaction
 	petitions      []*petition
 	awaited        bool          // the log waits for something from this life
 	nextReport     time.Duration // when it may be reported again
@@ -75,28 +81,31 @@ type Machine struct {
 	wall    int64
 	mono    time.Duration
 	durable Position
+	noRoom  bool // nothing may be put on record: see Input.Full
 	out     *Output
 
-	position   Position // of the state
-	dirty      bool     // this Step changed durable state
-	clock      hlc.Clock
-	store      *store.Store
-	written    uint64          // sequence number of the last write as replica
-	peers      []peer          // by member
-	claimed    causal.Coverage // a state of have that is durable
-	pending    causal.Coverage // the next one
-	pendingAt  Position        // when pending will be durable; zero: there is none
-	claimedAt  Position        // position of the state that claimed shows
-	streams    []stream        // of other replicas, by replica
-	repair     *transfer       // the copy of what is missing here and there, nil for none
-	full       *transfer       // the copy of everything in slots that are new here, nil for none
-	copies     uint64          // number of the last copy, not used by an earlier boot
-	unanswered int             // full copies that nobody answered, in this configuration
-	based      shard.Set       // slots of which this node has once copied everything, or served
+	position  Position // of the state
+	dirty     bool     // this Step changed durable state
+	clock     hlc.Clock
+	store     *store.Store
+	written   uint64          // sequence number of the last write as replica
+	peers     []peer          // by member
+	claimed   causal.Coverage // a state of have that is durable
+	pending   causal.Coverage // the next one
+	pendingAt Position        // when pending will be durable; zero: there is none
+	claimedAt Position        // position of the state that claimed shows
+	streams   []stream        // of other replicas, by replica
+	repair    *transfer       // the copy of what is missing here and there, nil for none
+	full      *transfer       // the copy of everything in slots that are new here, nil for none
+	copies    uint64          // number of the last copy, not used by an earlier boot
+	based     shard.Set       // slots of which this node has once copied everything, or served
+
+	imports imports
 
 	counter    uint64   // of forwards
 	reserved   uint64   // counters up to here may be used without a record,
 	reservedAt Position // of the log position that reserved them
+	passing    uint64   // counter of the last read that was forwarded without room for a reservation
 	seen       []*executed
 
 	calls         map[RequestID]*call // waiting requests of this node's own clients
@@ -129,6 +138,10 @@ type peer struct {
 	lastHave causal.Coverage // the one before
 	copied   uint64          // keys, by full copies since the last reshard began
 	toCopy   uint64
+	full     bool      // its disk is full: it would not take a write
+	heard    bool      // it has told what follows
+	restores bool      // it has keys from a backup that are not in the store yet
+	gave     shard.Set // slots that it gave all it has of, in this epoch
 }
 
 // sibling is a member that holds some of the same slots.
@@ -140,17 +153,12 @@ type sibling struct {
 
 // New makes a machine from the records that were durable when the last boot ended (all of them in
 // the order in which Step gave them, or just the last one of each key) and their position; without
-// records it begins a new life. Errors: ErrAddress, ErrShardCount, ErrRecords.
+// records it begins a new life. Errors: ErrAddress, ErrShardCount, ErrRecords or its special case ErrDamaged.
 func New(config Config, records []Record, position Position) (*Machine, error) {
 	if config.Address == "" {
 		return nil, ErrAddress
 	}
-	config.View = slices.Clone(config.View)
-	if !slices.Contains(config.View, config.Address) {
-		config.View = append(config.View, config.Address)
-	}
-	slices.Sort(config.View)
-	config.View = slices.Compact(config.View)
+	config.ask([]string{config.Address})
 	if n := config.ShardCount; n < 0 || n > shard.MaxShards || n > 0 && 2*n > len(config.View) && (n > 1 || len(config.View) > 1) {
 		return nil, fmt.Errorf("%w: %s over %s", ErrShardCount, counted(n, "shard"), counted(len(config.View), "node"))
 	}
@@ -190,6 +198,13 @@ func (m *Machine) beget() {
 	}
 }
 
+// ask adds addresses to those that are asked for a store. It sorts View, and changes nobody else's copy of it.
+func (c *Config) ask(addresses []string) {
+	c.View = slices.Concat(c.View, addresses)
+	slices.Sort(c.View)
+	c.View = slices.Compact(c.View)
+}
+
 func (c *Config) setDefaults() {
 	setDefault(&c.HeartbeatInterval, 500*time.Millisecond)
 	setDefault(&c.SuspectAfter, 2*time.Second)
@@ -218,7 +233,8 @@ func (m *Machine) Step(input Input, output *Output) {
 	output.reset()
 	m.out = output
 	m.wall, m.mono, m.durable = input.Wall, input.Mono, input.Durable
-	if m.newborn {
+	m.makeRoom(input.Full)
+	if m.newborn && !m.noRoom {
 		m.recordLife()
 	}
 	m.claimDurable()
@@ -232,9 +248,10 @@ func (m *Machine) Step(input Input, output *Output) {
 	case InputMessage:
 		m.receive(input.Message)
 	}
-	if m.refusal != "" && m.configuration != nil {
-		m.startOver()
+	if m.refusal != "" && m.configuration != nil && !m.noRoom {
+		m.startOver(m.configuration)
 	}
+	m.importSome()
 	m.runLog()
 	m.lastStep = m.mono
 	if m.dirty {
@@ -258,9 +275,18 @@ func (m *Machine) log(format string, args ...any) {
 	m.out.Logs = append(m.out.Logs, fmt.Sprintf(format, args...))
 }
 
+// alarm is log for what an operator must act upon.
+func (m *Machine) alarm(format string, args ...any) {
+	m.out.Alarms = append(m.out.Alarms, fmt.Sprintf(format, args...))
+}
+
 // receive takes a message of a peer. Messages of other stores, of ended lives and of strangers are
 // dropped: the sender is told what it must know by the answer to its next Hello.
 func (m *Machine) receive(message *wire.Message) {
+	if m.noRoom && m.needsRoom(message.Body) {
+		m.overhear(message)
+		return
+	}
 	switch body := message.Body.(type) {
 	case *wire.Hello:
 		m.answerHello(message.From, body)
@@ -298,14 +324,22 @@ func (m *Machine) receive(message *wire.Message) {
 		}
 		return
 	}
-	if m.detector.Heard(from, m.mono) {
-		m.probe(ProbePeerReturned)
-		m.log("%s is up again", m.configuration.Members[from].Address)
-	}
+	m.heard(from)
 	caughtUp := m.compareEpochs(from, message.Epoch)
 	m.dispatchMessage(from, message)
 	if caughtUp {
 		m.askAgain(from)
+	}
+}
+
+// heard notes that a member gave a sign of life.
+func (m *Machine) heard(from int) {
+	if !m.reached || len(m.strangers) > 0 {
+		m.reach(m.configuration.Members[from].Address)
+	}
+	if m.detector.Heard(from, m.mono) {
+		m.probe(ProbePeerReturned)
+		m.log("%s is up again", m.configuration.Members[from].Address)
 	}
 }
 
@@ -341,46 +375,4 @@ func (m *Machine) send(member int, after Position, body wire.Body) {
 // sendForming hands a message for a founder to the shell; life is zero where it is not known.
 func (m *Machine) sendForming(address string, life view.LifeID, after Position, body wire.Body) {
 	m.out.Sends = append(m.out.Sends, Send{To: address, After: after, Message: &wire.Message{From: m.founder.Life, To: life, Body: body}})
-}
-
-// Configuration is the current one, nil until the store has formed. It never changes.
-func (m *Machine) Configuration() *view.Configuration { return m.configuration }
-
-// Life is the life of this node.
-func (m *Machine) Life() view.LifeID { return m.founder.Life }
-
-// Replica is the replica id that the node writes under, zero while it serves no shard.
-func (m *Machine) Replica() causal.ReplicaID { return m.replica }
-
-// Shard is the shard that the node serves, zero for none.
-func (m *Machine) Shard() shard.ID {
-	if m.home == nil {
-		return 0
-	}
-	return m.home.ID
-}
-
-// Have is what is applied; not to be modified or kept.
-func (m *Machine) Have() causal.Coverage { return m.store.Have() }
-
-// Lookup returns the current version of a key held here, a tombstone too; nil if there is none.
-func (m *Machine) Lookup(key string) *store.Version {
-	v, _ := m.store.Lookup(key)
-	return v
-}
-
-// Versions calls yield for every version held here, tombstones included, oldest arrival first, until
-// it returns false.
-func (m *Machine) Versions(yield func(*store.Version) bool) { m.store.Versions(yield) }
-
-// LiveKeys counts the keys held here that are not deleted.
-func (m *Machine) LiveKeys() uint64 { return m.store.Live() }
-
-// Waiting counts the requests that wait here for dependencies or for other nodes.
-func (m *Machine) Waiting() int { return len(m.timers.Items()) }
-
-// Obstacle says why requests are refused with a 503 (forming, or for good), "" when the node serves.
-func (m *Machine) Obstacle() string {
-	_, reason := m.obstacle()
-	return reason
 }

@@ -214,6 +214,8 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.nodes[name].manual = false
 			m.sync(name)
 		},
+		"full":  func(*rapid.T) { m.nodes[m.node()].full = true },
+		"room":  func(*rapid.T) { m.nodes[m.node()].full = false },
 		"crash": func(*rapid.T) { m.crash(m.running()) },
 		"restart": func(t *rapid.T) {
 			name := m.node()
@@ -225,17 +227,22 @@ func (m *model) actions() map[string]func(*rapid.T) {
 	}
 }
 
-// heal undoes everything and demands what is owed.
-func (m *model) heal() {
+// calm undoes everything.
+func (m *model) calm() {
 	clear(m.held)
 	for _, name := range m.names {
-		m.nodes[name].manual = false
+		m.nodes[name].manual, m.nodes[name].full = false, false
 		if m.nodes[name].machine == nil {
 			m.restart(name)
 		} else {
 			m.sync(name)
 		}
 	}
+}
+
+// heal undoes everything and demands what is owed.
+func (m *model) heal() {
+	m.calm()
 	m.advance(90 * time.Second)
 	for _, name := range m.names {
 		machine := m.nodes[name].machine

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
@@ -18,9 +19,12 @@ type petition struct {
 	number    uint64 // in the log; zero: not proposed yet
 	offered   bool   // a log may have it
 	deadline  time.Duration
-	due       time.Duration // of the next proposal
+	due       time.Duration // of the next proposal; once decided, of the next one to do without a silent leaver
 	decided   bool
 	outcome   view.Outcome
+	phase     view.Phase // of its reshard, when a configuration spoke of it last
+	served    bool       // the assignment that it made has served
+	skipped   bool       // or may have, in a configuration that this node was not told
 }
 
 // maxPetitions bounds the administrative requests that wait at one node.
@@ -42,6 +46,10 @@ func (m *Machine) administer(r *Request) {
 	default:
 	}
 	switch up, missing := m.majority(); {
+	case m.noRoom:
+		m.probe(ProbeFullRefused)
+		m.settlePetition(p, Response{Status: wire.StatusFull, Reason: m.fullAt(m.self) + "; nothing was changed. Ask another node, or make room"})
+		return
 	case len(m.petitions) >= maxPetitions:
 		m.probe(ProbeOverloaded)
 		m.settlePetition(p, Response{Status: wire.StatusOverloaded})
@@ -101,7 +109,7 @@ func (m *Machine) decide(p *petition) bool {
 		p.deadline = m.mono + m.config.ReshardPatience
 		return true
 	}
-	if m.mono < p.due {
+	if m.mono < p.due || m.noRoom {
 		return false
 	}
 	if p.number == 0 {
@@ -126,6 +134,13 @@ func (m *Machine) complete(p *petition) bool {
 		} else if status != 0 {
 			response.Status = status
 		}
+		if response.Status == wire.StatusUnknown {
+			m.probe(ProbeAdministrationUnknown)
+			response.Reason = "another reshard has begun since"
+			if p.op == wire.OpAddMember {
+				response.Reason = "the node's part in the shard has ended since"
+			}
+		}
 	case view.Already:
 	default:
 		response.Status = wire.StatusDeclined
@@ -142,22 +157,56 @@ func (m *Machine) finished(p *petition) (over bool, status Status) {
 		return at < 0 || !m.configuration.Members[at].Leaving, 0
 	case view.AddMember:
 		a := m.configuration.Assignment(p.outcome.Replica)
-		if a == nil || a.Stage == view.Closed {
-			return true, wire.StatusRolledBack
+		switch closed := a == nil || a.Stage == view.Closed; {
+		case !closed:
+			return a.Stage == view.Serving && m.everybodyKnows(), 0
+		case p.served || a != nil && (!a.Fixed || len(a.Finals) > 0): // only who has served may have written something
+			return true, 0 // what ended it came later
+		case p.skipped && (a == nil || a.Claimed != 0): // who has not copied has not served
+			return true, wire.StatusUnknown
 		}
-		return a.Stage == view.Serving && m.everybodyKnows(), 0
+		return true, wire.StatusRolledBack
 	case view.StartReshard:
-		reshard := &m.configuration.Reshard
 		switch {
-		case reshard.Started != p.outcome.Index:
-			return true, 0 // it is over, and another one has begun
-		case reshard.Phase == view.Aborted:
+		case p.phase == view.Aborted:
 			return true, wire.StatusRolledBack
+		case p.phase != view.Switched && m.configuration.Reshard.Started != p.outcome.Index:
+			return true, wire.StatusUnknown // it has ended in a configuration that this node was never told
 		}
-		return reshard.Phase == view.Switched && m.everybodyKnows(), 0
+		return p.phase == view.Switched && m.everybodyKnows(), 0
 	default:
 		return true, 0
 	}
+}
+
+// noteProgress notes how far what was asked for here has come, by a configuration that is or leads to the one in force:
+// the next one may speak of another reshard, and not at all of an assignment. handed tells whether others may have come
+// before it that this node was not told. However long the copies of a reshard took, there is time at the switch for
+// everybody to learn of the new layout.
+func (m *Machine) noteProgress(c *view.Configuration, handed bool) {
+	reshard := &c.Reshard
+	for _, p := range m.petitions {
+		if reshard.By == m.founder.Life && reshard.Number == p.number {
+			if p.phase == view.Copying && reshard.Phase == view.Switched {
+				p.deadline = m.mono + m.config.ReshardPatience
+			}
+			p.phase = reshard.Phase
+		}
+		if p.op == wire.OpAddMember {
+			a := c.Assignment(m.assignedBy(p, c))
+			p.served = p.served || a != nil && a.Stage == view.Serving
+			p.skipped = (p.skipped || handed) && (a == nil || a.Stage != view.Learning) // a stage never comes back
+		}
+	}
+}
+
+// assignedBy is the replica id that a petition led to, zero for none that is known.
+func (m *Machine) assignedBy(p *petition, c *view.Configuration) causal.ReplicaID {
+	outcome := p.outcome
+	if i := c.MemberOf(m.founder.Life); !p.decided && p.number != 0 && i >= 0 && c.Members[i].LastRequest == p.number {
+		outcome = c.Members[i].LastOutcome
+	}
+	return outcome.Replica
 }
 
 // everybodyKnows tells whether all members that are up have this configuration or a newer one.
@@ -172,9 +221,12 @@ func (m *Machine) everybodyKnows() bool {
 
 // tooLate answers a petition that waited long enough; it tells whether it did.
 func (m *Machine) tooLate(p *petition) bool {
-	_, missing := m.majority()
+	up, missing := m.majority()
+	if up {
+		missing = "" // it does without
+	}
 	switch {
-	case p.decided && p.op == wire.OpReshard && m.configuration.Reshard.Phase == view.Copying:
+	case p.decided && p.phase == view.Copying:
 		return false // whoever leads the log rolls it back when it makes no progress
 	case p.decided:
 		m.settlePetition(p, Response{Status: wire.StatusUnfinished, Outcome: p.outcome})
@@ -194,7 +246,10 @@ func (m *Machine) tooLate(p *petition) bool {
 func (m *Machine) noMajority(p *petition, missing string) {
 	m.probe(ProbeNoMajority)
 	reason := "No majority of the voting members: nobody leads them at the moment"
-	if missing != "" {
+	switch {
+	case len(m.raft.Status().Voters) == 0:
+		reason = "No majority of the voting members: this node has not been told yet who they are; ask another one"
+	case missing != "":
 		reason = fmt.Sprintf("No majority of the voting members; missing %s", missing)
 	}
 	m.settlePetition(p, Response{Status: wire.StatusNoMajority, Reason: reason})
@@ -209,24 +264,34 @@ func (m *Machine) settlePetition(p *petition, response Response) {
 	m.out.Replies = append(m.out.Replies, response)
 }
 
-// abandonPetitions answers the administrative requests of a node that does not belong to the store any more.
+// abandonPetitions answers the administrative requests of a node that does not belong to the store any more. If
+// that is what one of them was for, it is done.
 func (m *Machine) abandonPetitions() {
 	for _, p := range m.petitions {
-		m.settlePetition(p, Response{Status: wire.StatusUnknown, Reason: m.refusal})
+		response := Response{Status: wire.StatusUnknown, Reason: m.refusal}
+		removal, _ := p.operation.(view.Remove)
+		if p.decided && p.outcome.Result == view.Done && removal.Address == m.founder.Address {
+			response = Response{Status: wire.StatusAnswered, Outcome: p.outcome}
+		}
+		m.settlePetition(p, response)
 	}
 	m.petitions = nil
 }
 
-// watchReshard rolls a reshard back that makes no progress, if this node leads the log.
+// watchReshard rolls a reshard back that makes no progress, if this node leads the log. Entries that change neither who
+// owns what nor how far the reshard is are none: requests that are declined since it copies, above all.
 func (m *Machine) watchReshard() {
 	reshard := &m.configuration.Reshard
 	if reshard.Phase != view.Copying {
 		m.watched = stalled{}
 		return
 	}
-	now := stalled{started: reshard.Started, index: m.configuration.Index, copied: m.copying().Moved, since: m.mono}
-	if now.started != m.watched.started || now.index != m.watched.index || now.copied != m.watched.copied {
-		m.watched = now
+	now := stalled{
+		started: reshard.Started, epoch: m.configuration.Epoch, prepared: m.configuration.Prepared(), copied: m.copying().Moved,
+		since: m.watched.since,
+	}
+	if now != m.watched {
+		m.watched, m.watched.since = now, m.mono
 		return
 	}
 	if m.mono-m.watched.since < m.config.ReshardPatience || !m.raft.Leading() {
@@ -240,10 +305,35 @@ func (m *Machine) watchReshard() {
 	})
 }
 
+// insist has leavers that fell silent deleted, if that was asked for here: whoever was asked just
+// after they went could not know, and they will not hand over anything. A short silence is waited out, for the sake
+// of what only they hold.
+func (m *Machine) insist() {
+	for _, p := range m.petitions {
+		removal, ok := p.operation.(view.Remove)
+		if !ok || !p.decided || m.mono < p.due {
+			continue
+		}
+		at := m.configuration.MemberAt(removal.Address)
+		if at < 0 || m.detector.Up(at) || m.Silent(at) < m.config.ForwardTimeout {
+			continue
+		}
+		leaver := &m.configuration.Members[at]
+		if !leaver.Leaving || !m.propose(view.Expel{Life: leaver.Life}) {
+			continue
+		}
+		p.due = m.mono + m.config.RetryInterval
+		m.probe(ProbeLeaverSilent)
+		m.log("%s was to leave and is down: it is deleted without what only it held", removal.Address)
+	}
+}
+
 // stalled is how far a reshard had come when it was last seen to move.
 type stalled struct {
-	started, index, copied uint64
-	since                  time.Duration
+	started, epoch uint64
+	prepared       int    // members
+	copied         uint64 // keys
+	since          time.Duration
 }
 
 // copying sums up what all members say of their full copies.

@@ -14,7 +14,12 @@ func (m *Machine) obstacle() (Status, string) {
 	case m.refusal != "":
 		return wire.StatusRefused, m.refusal
 	case m.configuration != nil:
+		if elsewhere := m.elsewhere(); elsewhere != "" {
+			return wire.StatusRefused, elsewhere
+		}
 		return 0, ""
+	case m.noRoom:
+		return wire.StatusForming, m.fullAt(m.self) + ": it takes part when there is room"
 	case m.former == nil:
 		return wire.StatusForming, "Cluster is forming: this node is starting"
 	}
@@ -73,8 +78,8 @@ func (m *Machine) answerHello(from view.LifeID, h *wire.Hello) {
 	if m.configuration != nil {
 		message.Cluster, message.Epoch = m.configuration.Cluster, m.configuration.Epoch
 		w.Formed, w.Store = true, view.AppendConfiguration(nil, m.configuration)
-		if up, missing := m.majority(); !up {
-			w.Missing = missing
+		if len(m.raft.Status().Voters) > 0 {
+			w.Decides, w.Missing = m.majority()
 		}
 	}
 	m.out.Sends = append(m.out.Sends, Send{To: h.Address, After: max(m.bornAt, m.latest()), Message: message})
@@ -84,28 +89,36 @@ func (m *Machine) welcomed(message *wire.Message, w *wire.Welcome) {
 	switch {
 	case message.To != m.founder.Life:
 	case m.former == nil:
-		if w.Formed && w.Challenge == m.hailed {
-			m.told(message, w.Store)
-		}
+		m.hailedBy(message, w)
 	case !m.former.Welcomed(message.From, w):
 	case w.Formed:
-		m.told(message, w.Store)
+		m.told(message, w)
 	default:
 		m.pledge()
 	}
 }
 
 // hail asks the members that are not heard who they are: this life may be one that they do not listen
-// to any more, and nobody else would tell it.
+// to any more, and nobody else would tell it. One that has heard of nobody in its store asks all of VIEW: see elsewhere.
 func (m *Machine) hail() {
 	if m.hailed == 0 {
 		m.hailed = m.random.Uint64() | 1
 	}
+	hello := &wire.Hello{Address: m.founder.Address, Challenge: m.hailed, View: m.config.View, ShardCount: m.config.ShardCount}
+	alone := !m.reached
 	for i := range m.configuration.Members {
-		if i != m.self && !m.detector.Up(i) {
-			m.sendForming(m.configuration.Members[i].Address, 0, m.adoptedAt, &wire.Hello{
-				Address: m.founder.Address, Challenge: m.hailed, View: m.config.View, ShardCount: m.config.ShardCount,
-			})
+		if i == m.self {
+			continue
+		}
+		if m.detector.Up(i) {
+			alone = false // or nobody knows yet
+		} else {
+			m.sendForming(m.configuration.Members[i].Address, 0, m.adoptedAt, hello)
+		}
+	}
+	for _, address := range m.config.View {
+		if alone && m.configuration.MemberAt(address) < 0 {
+			m.sendForming(address, 0, m.adoptedAt, hello)
 		}
 	}
 }
@@ -122,6 +135,7 @@ func (m *Machine) pledged(message *wire.Message, p *wire.Pledge) {
 
 // form makes this node a founding member of the store.
 func (m *Machine) form(founding view.Founding) {
+	m.reached = true
 	m.adopt(view.Found(founding))
 	m.beginLog(founding.Founders)
 	m.log("store %016x is formed by %s, in %s; this node serves shard %v",

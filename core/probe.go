@@ -37,6 +37,8 @@ const (
 	ProbePeerDown           Probe = "view.peer_down"
 	ProbePeerReturned       Probe = "view.peer_returned"
 	ProbeRollback           Probe = "rid.rollback_detected"
+	ProbeImportSuperseded   Probe = "restore.newer_version_kept"
+	ProbeImportFailed       Probe = "restore.tried_again"
 )
 
 // The probes of the configuration: who belongs to the store, and who owns what.
@@ -50,10 +52,12 @@ const (
 	ProbeJoined                Probe = "view.joined"
 	ProbeExcluded              Probe = "view.deleted_node_knows"
 	ProbeStartedOver           Probe = "view.started_over"
+	ProbeElsewhere             Probe = "view.belongs_to_another_store"
 	ProbeNoMajority            Probe = "administration.no_majority"
 	ProbeAdministrationUnknown Probe = "administration.outcome_unknown"
 	ProbeProposedByPeer        Probe = "log.proposed_by_peer"
 	ProbeReshardGivenUp        Probe = "reshard.given_up"
+	ProbeLeaverSilent          Probe = "view.leaver_silent"
 	ProbeTokenNewerAtOwner     Probe = "token.newer_epoch_at_old_owner"
 	ProbeUnawareOwner          Probe = "write.after_switch_by_unaware_owner"
 	ProbeEndedLife             Probe = "message.of_ended_life"
@@ -61,6 +65,14 @@ const (
 	ProbeCopyVoided            Probe = "copy.voided_by_epoch"
 	ProbeFinalRaised           Probe = "rid.final_raised_by_late_sibling"
 	ProbeAmnesiacVoter         Probe = "raft.amnesiac_voter"
+)
+
+// The probes of a disk without room.
+const (
+	ProbeFull          Probe = "disk.full"
+	ProbeFullRefused   Probe = "disk.full_refused"
+	ProbeFullAvoided   Probe = "disk.full_avoided"
+	ProbeFullForwarded Probe = "disk.full_forwarded"
 )
 
 // Probes are all of the above, in that order, in a slice of the caller's own: so that figures can
@@ -74,10 +86,12 @@ func Probes() []Probe {
 		ProbeStreamRepeated, ProbeStreamHeld, ProbeStreamOverflow, ProbeSlotSet, ProbePullOverwritten,
 		ProbePullRestarted, ProbePullOtherSource, ProbeInstallCovered, ProbeInstallOvertaken,
 		ProbeClockFloor, ProbeConcurrentResolved, ProbeForeignMessage, ProbePeerDown, ProbePeerReturned,
-		ProbeRollback,
+		ProbeRollback, ProbeImportSuperseded, ProbeImportFailed,
 		ProbeTokenNewer, ProbeForwardMoved, ProbeSlotsDropped, ProbeStreamEnded, ProbeStartedEmpty,
-		ProbeConfigurationHanded, ProbeJoined, ProbeExcluded, ProbeStartedOver, ProbeNoMajority,
-		ProbeAdministrationUnknown, ProbeProposedByPeer, ProbeReshardGivenUp, ProbeTokenNewerAtOwner, ProbeUnawareOwner,
+		ProbeConfigurationHanded, ProbeJoined, ProbeExcluded, ProbeStartedOver, ProbeElsewhere, ProbeNoMajority,
+		ProbeAdministrationUnknown, ProbeProposedByPeer, ProbeReshardGivenUp, ProbeLeaverSilent,
+		ProbeTokenNewerAtOwner, ProbeUnawareOwner,
 		ProbeEndedLife, ProbeHeldDropped, ProbeCopyVoided, ProbeFinalRaised, ProbeAmnesiacVoter,
+		ProbeFull, ProbeFullRefused, ProbeFullAvoided, ProbeFullForwarded,
 	}
 }

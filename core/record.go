@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 const (
 	recordFormat        = 'a' // version of this schema
 	recordLife          = 'l' // life and key of this node
+	recordAddresses     = 'm' // of the members of the store that the life before belonged to, if this one began in place
 	recordPledge        = 'p' // the pledged founding
 	recordConfiguration = 'g' // the configuration of the store
 	recordLog           = 'r' // + key: a record of the configuration log
@@ -25,15 +27,18 @@ const (
 	recordCounters      = 'c' // forward counters below this value may have been used
 	recordExecuted      = 'x' // + life + place in the window: the counter of a forward that may not run again
 	recordVersion       = 'v' // + key: the current version of a key
+	recordImport        = 'i' // + number: what is to be imported from a backup; without one: how many these were
 )
 
 const recordSchema = 1
 
-// record changes durable state: the record joins those of this Step.
+// record changes durable state: the record joins those of this Step, with a copy of id and value.
 func (m *Machine) record(kind byte, id []byte, value []byte) Position {
 	position := m.change()
 	if !m.config.Volatile {
-		m.out.Records = append(m.out.Records, Record{Key: append([]byte{kind}, id...), Value: value})
+		n := 1 + len(id)
+		both := append(append(append(make([]byte, 0, n+len(value)), kind), id...), value...)
+		m.out.Records = append(m.out.Records, Record{Key: both[:n:n], Value: both[n:]})
 	}
 	return position
 }
@@ -42,6 +47,14 @@ func (m *Machine) recordLife() {
 	m.newborn = false
 	m.record(recordFormat, nil, codec.AppendUint(nil, recordSchema))
 	m.bornAt = m.record(recordLife, nil, append(codec.AppendFixed64(nil, uint64(m.founder.Life)), m.founder.Key[:]...))
+}
+
+func (m *Machine) recordAddresses() {
+	value := codec.AppendUint(nil, uint64(len(m.config.View)))
+	for _, address := range m.config.View {
+		value = codec.AppendString(value, address)
+	}
+	m.record(recordAddresses, nil, value)
 }
 
 func (m *Machine) recordPledge(f view.Founding) Position {
@@ -62,9 +75,10 @@ func (m *Machine) recordState() {
 		m.change()
 		return
 	}
-	value := codec.AppendUint(nil, uint64(m.clock.Highest()))
-	value = shard.AppendSet(value, &m.based)
-	m.record(recordState, nil, causal.AppendCoverage(value, m.store.Have()))
+	m.scratch = codec.AppendUint(m.scratch[:0], uint64(m.clock.Highest()))
+	m.scratch = shard.AppendSet(m.scratch, &m.based)
+	m.scratch = causal.AppendCoverage(m.scratch, m.store.Have())
+	m.record(recordState, nil, m.scratch)
 }
 
 // recordDropped removes the record of a key that this node gave up.
@@ -78,7 +92,8 @@ func (m *Machine) recordVersion(v *store.Version) {
 		m.change()
 		return
 	}
-	m.record(recordVersion, []byte(v.Key), store.AppendVersion(nil, v))
+	m.scratch = store.AppendVersion(m.scratch[:0], v)
+	m.record(recordVersion, []byte(v.Key), m.scratch)
 }
 
 // recorder puts versions on record, nil where nothing is: many keys then change in no time.
@@ -115,25 +130,35 @@ func (m *Machine) recordExecuted(life view.LifeID, counter uint64) Position {
 func (m *Machine) restore(records []Record) error {
 	m.newborn = len(records) == 0
 	if m.newborn != (m.position == 0) {
-		return fmt.Errorf("%w: %d records at position %d", ErrRecords, len(records), m.position)
+		return fmt.Errorf("%w: %d records at position %d", ErrDamaged, len(records), m.position)
 	}
 	if m.newborn {
 		return nil
 	}
-	last := make(map[string]int, len(records))
+	last := lastOfKeys(records)
+	versions := 0
 	for i := range records {
-		last[string(records[i].Key)] = i
+		if len(records[i].Key) > 0 && records[i].Key[0] == recordVersion {
+			versions++
+		}
 	}
 	var have causal.Coverage
 	var log []consensus.Record
+	m.newborn = true // unless there is more than imports
 	for i := range records {
-		if last[string(records[i].Key)] != i || len(records[i].Value) == 0 && len(records[i].Key) > 0 {
+		if last != nil && last[string(records[i].Key)] != i || len(records[i].Value) == 0 && len(records[i].Key) > 0 {
 			continue // replaced or removed later
 		}
 		if err := m.restoreRecord(&records[i], &have, &log); err != nil {
 			return err
 		}
+		if records[i].Key[0] == recordState { // on a disk before all versions
+			held := have.Slots()
+			m.store.Expect(versions / max(held.Len(), 1))
+		}
+		m.newborn = m.newborn && (records[i].Key[0] == recordFormat || records[i].Key[0] == recordImport)
 	}
+	m.newborn = m.newborn && m.imports.whole
 	m.store.Restored(have)
 	m.claimed, m.claimedAt = have.Clone(), m.position
 	m.counter = m.reserved
@@ -143,14 +168,34 @@ func (m *Machine) restore(records []Record) error {
 	return m.openLog(nil, log)
 }
 
+// lastOfKeys finds the last record of each key; nil if no key is there twice, as in what is read from a disk, by key.
+func lastOfKeys(records []Record) map[string]int {
+	distinct := 1
+	for distinct < len(records) && bytes.Compare(records[distinct-1].Key, records[distinct].Key) < 0 {
+		distinct++
+	}
+	if distinct == len(records) {
+		return nil
+	}
+	last := make(map[string]int, len(records))
+	for i := range records {
+		last[string(records[i].Key)] = i
+	}
+	return last
+}
+
 // checkRestored compares what is on record with how this node was started.
 func (m *Machine) checkRestored() error {
 	own := view.Founder{Address: m.config.Address, Life: m.founder.Life, Key: m.founder.Key}
 	switch {
+	case len(m.imports.pending) > 0 && !m.imports.whole:
+		return fmt.Errorf("%w: a restore that made them was cut short; restore into an empty directory again", ErrRecords)
+	case m.newborn:
 	case m.founder.Life == 0:
-		return fmt.Errorf("%w: no life among them", ErrRecords)
+		return fmt.Errorf("%w: no life among them", ErrDamaged)
 	case m.restored != nil && !m.ownAddress(m.restored):
-		return fmt.Errorf("%w: they belong to a member of the store at another address than %s", ErrRecords, m.config.Address)
+		return fmt.Errorf("%w: they are those of %s in store %016x, and this node is %s: give it a directory of its own, or start it at that address",
+			ErrRecords, m.recordedAddress(), uint64(m.restored.Cluster), m.config.Address)
 	case m.restored == nil && len(m.pledgeOnRecord.Founders) > 0:
 		// Otherwise the old list could form among the others while this node pledges a new one.
 		addresses := make([]string, len(m.pledgeOnRecord.Founders))
@@ -173,9 +218,17 @@ func (m *Machine) ownAddress(c *view.Configuration) bool {
 	return i < 0 && c.HasEnded(m.founder.Life) || i >= 0 && c.Members[i].Address == m.config.Address
 }
 
+// recordedAddress is where the store on record knows this life.
+func (m *Machine) recordedAddress() string {
+	if i := m.restored.MemberOf(m.founder.Life); i >= 0 {
+		return m.restored.Members[i].Address
+	}
+	return "a node that is no member"
+}
+
 func (m *Machine) restoreRecord(record *Record, have *causal.Coverage, log *[]consensus.Record) error {
 	if len(record.Key) == 0 {
-		return fmt.Errorf("%w: empty key", ErrRecords)
+		return fmt.Errorf("%w: empty key", ErrDamaged)
 	}
 	id := codec.NewReader(record.Key[1:])
 	r := codec.NewReader(record.Value)
@@ -187,6 +240,12 @@ func (m *Machine) restoreRecord(record *Record, have *causal.Coverage, log *[]co
 	case recordLife:
 		m.founder.Life = view.LifeID(r.Fixed64())
 		copy(m.founder.Key[:], r.Raw(len(m.founder.Key)))
+	case recordAddresses:
+		addresses := make([]string, r.Count(1))
+		for i := range addresses {
+			addresses[i] = r.String()
+		}
+		m.config.ask(addresses)
 	case recordPledge:
 		m.pledgeOnRecord = view.ReadFounding(&r)
 	case recordConfiguration:
@@ -204,15 +263,21 @@ func (m *Machine) restoreRecord(record *Record, have *causal.Coverage, log *[]co
 		life := view.LifeID(id.Fixed64())
 		id.Uint() // the place in the window
 		m.executedBy(life).take(r.Uint())
+	case recordImport:
+		if len(record.Key) == 1 {
+			m.imports.whole, m.imports.total = true, r.Uint()
+		} else {
+			m.imports.pending = append(m.imports.pending, pendingImport{number: id.Fixed64(), Saved: ReadSaved(&r)})
+		}
 	case recordVersion:
 		v := store.ReadVersion(&r)
 		m.store.Offer(&v, uint64(m.position))
 		id = codec.NewReader(nil)
 	default:
-		return fmt.Errorf("%w: unknown kind %q", ErrRecords, record.Key[0])
+		return fmt.Errorf("%w: unknown kind %q", ErrDamaged, record.Key[0])
 	}
 	if r.Close() != nil || id.Close() != nil {
-		return fmt.Errorf("%w: malformed record of kind %q", ErrRecords, record.Key[0])
+		return fmt.Errorf("%w: malformed record of kind %q", ErrDamaged, record.Key[0])
 	}
 	return nil
 }

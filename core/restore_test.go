@@ -160,7 +160,7 @@ func TestForeignRecords(t *testing.T) {
 		{"half a life", change('l', func(r *core.Record) { r.Value = r.Value[:20] }), n.durable, "malformed"},
 		{"half a version", change('v', func(r *core.Record) { r.Value = r.Value[:5] }), n.durable, "malformed"},
 		{"a longer state", change('s', func(r *core.Record) { r.Value = append(r.Value, 0) }), n.durable, "malformed"},
-		{"another life", change('l', func(r *core.Record) { r.Value[0] ^= 1 }), n.durable, "another address"},
+		{"another life", change('l', func(r *core.Record) { r.Value[0] ^= 1 }), n.durable, "those of a node that is no member"},
 		{"no life", without('l'), n.durable, "no life"},
 	} {
 		_, err := core.New(n.config, test.records, test.at)

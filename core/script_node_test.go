@@ -88,15 +88,31 @@ func (s *script) cmdRestart(d directive) {
 	}
 }
 
-// wipe NODE…: boots with an empty disk, a new life.
+// wipe NODE… [view=a,b,c]: boots with an empty disk, a new life.
 func (s *script) cmdWipe(d directive) {
 	for _, name := range d.words() {
+		if d.option("view") != "" {
+			s.nodes[name].config.View = strings.Split(d.option("view"), ",")
+		}
 		s.cluster.wipe(name)
 	}
 }
 
 // disk NODE manual|auto: whether records become durable only by sync.
 func (s *script) cmdDisk(d directive) { s.nodes[d.word(0)].manual = d.has("manual") }
+
+// full NODE…: the disk has no room for anything new.
+func (s *script) cmdFull(d directive) { s.setFull(d, true) }
+
+// room NODE…: there is room again.
+func (s *script) cmdRoom(d directive) { s.setFull(d, false) }
+
+func (s *script) setFull(d directive, full bool) {
+	for _, name := range d.words() {
+		s.nodes[name].full = full
+		s.step(name, core.Input{Kind: core.InputWake})
+	}
+}
 
 // sync NODE…: everything written so far becomes durable.
 func (s *script) cmdSync(d directive) {
@@ -140,4 +156,20 @@ func (s *script) cmdPause(d directive) { s.nodes[d.word(0)].paused = true }
 func (s *script) cmdResume(d directive) {
 	s.nodes[d.word(0)].paused = false
 	s.step(d.word(0), core.Input{Kind: core.InputWake})
+}
+
+// eject NODE as=LABEL: it crashes, and its disk is taken out.
+func (s *script) cmdEject(d directive) {
+	s.cluster.crash(d.word(0))
+	kept := *s.nodes[d.word(0)]
+	s.ejected[d.option("as")] = &kept
+}
+
+// insert NODE LABEL [view=a,b,c]: it boots with a disk that was taken out, of whatever node.
+func (s *script) cmdInsert(d directive) {
+	name, disk := d.word(0), s.ejected[d.word(1)]
+	if d.option("view") != "" {
+		s.nodes[name].config.View = strings.Split(d.option("view"), ",")
+	}
+	s.cluster.boot(name, disk.log, disk.durable)
 }

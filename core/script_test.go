@@ -86,9 +86,11 @@ type script struct {
 	out     strings.Builder
 	ids     map[string]core.RequestID // by label
 	labels  map[core.RequestID]string
-	spoiled map[string]string // token texts that no node gave
-	traced  map[string]bool   // kinds of messages whose delivery is printed although they are hidden by default
-	muted   map[string]bool   // kinds of messages, and probes, that are not printed
+	spoiled map[string]string       // token texts that no node gave
+	saved   map[string][]core.Saved // backups, by label
+	ejected map[string]*node        // nodes that do not run, by the label of their disk
+	traced  map[string]bool         // kinds of messages whose delivery is printed although they are hidden by default
+	muted   map[string]bool         // kinds of messages, and probes, that are not printed
 	reached map[core.Probe]int
 
 	transfers map[view.LifeID][]uint64 // ids of the copies that a life asked for
@@ -98,8 +100,8 @@ type script struct {
 func (s *script) handlers() map[string]func(directive) {
 	return map[string]func(directive){
 		"cluster": s.cmdCluster, "boot": s.cmdBoot, "crash": s.cmdCrash, "restart": s.cmdRestart, "wipe": s.cmdWipe,
-		"disk": s.cmdDisk, "sync": s.cmdSync, "clock": s.cmdClock, "advance": s.cmdAdvance, "await": s.cmdAwait,
-		"pause": s.cmdPause, "resume": s.cmdResume,
+		"disk": s.cmdDisk, "sync": s.cmdSync, "full": s.cmdFull, "room": s.cmdRoom, "clock": s.cmdClock, "advance": s.cmdAdvance, "await": s.cmdAwait,
+		"pause": s.cmdPause, "resume": s.cmdResume, "eject": s.cmdEject, "insert": s.cmdInsert,
 
 		"hold": s.cmdHold, "release": s.cmdRelease, "cut": s.cmdCut, "heal": s.cmdHeal, "deliver": s.cmdDeliver, "drop": s.cmdDrop,
 		"duplicate": s.cmdDuplicate, "reverse": s.cmdReverse, "change": s.cmdChange, "inflight": s.cmdInflight, "trace": s.cmdTrace, "hide": s.cmdHide, "show": s.cmdShow,
@@ -107,6 +109,8 @@ func (s *script) handlers() map[string]func(directive) {
 		"put": s.cmdPut, "get": s.cmdGet, "delete": s.cmdDelete, "count": s.cmdCount, "view": s.cmdView, "shards": s.cmdShards,
 		"node-shard": s.cmdNodeShard, "members": s.cmdMembers, "cancel": s.cmdCancel, "spoil": s.cmdSpoil,
 		"invite": s.cmdInvite, "remove": s.cmdRemove, "add-member": s.cmdAddMember, "reshard": s.cmdReshard, "progress": s.cmdProgress,
+
+		"backup": s.cmdBackup, "restore": s.cmdRestore, "restoring": s.cmdRestoring,
 
 		"have": s.cmdHave, "store": s.cmdStore, "equal": s.cmdEqual, "unsynced": s.cmdUnsynced, "waiting": s.cmdWaiting,
 		"token": s.cmdToken, "obstacle": s.cmdObstacle, "probes": s.cmdProbes, "configuration": s.cmdConfiguration, "leader": s.cmdLeader,
@@ -135,7 +139,10 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 // reset begins anew with count nodes, all of which boot at once.
 func (s *script) reset(t testing.TB, count, shards int, adapt func(*core.Config)) {
 	s.ids, s.labels, s.spoiled = map[string]core.RequestID{}, map[core.RequestID]string{}, map[string]string{}
-	s.transfers = map[view.LifeID][]uint64{}
+	s.transfers, s.ejected = map[view.LifeID][]uint64{}, map[string]*node{}
+	if s.saved == nil {
+		s.saved = map[string][]core.Saved{}
+	}
 	if s.reached == nil {
 		s.reached, s.traced, s.muted = map[core.Probe]int{}, map[string]bool{}, map[string]bool{}
 	}
@@ -187,6 +194,11 @@ func (s *script) key(name string) string {
 		return name
 	}
 	configuration := s.configuration()
+	if !slices.ContainsFunc(configuration.Shards, func(owner view.Shard) bool {
+		return place == owner.ID.String() || slices.ContainsFunc(owner.Members, func(i int) bool { return place == configuration.Members[i].Address })
+	}) {
+		s.t.Fatalf("%s: there is no shard %s, and no node of that name that has one", name, place)
+	}
 	for key := name; ; key += "." {
 		slot := shard.SlotOf(key)
 		owner := configuration.Shard(configuration.Layout.Owner(slot))

@@ -33,6 +33,9 @@ func (s *script) describe(m *wire.Message) string {
 	case *wire.Pledge:
 		return "pledge " + s.founding(b.Founding)
 	case *wire.Heartbeat:
+		if b.Full {
+			return "heartbeat: disk full, have " + b.Have.String()
+		}
 		return "heartbeat: have " + b.Have.String()
 	case *wire.Batch:
 		return fmt.Sprintf("batch %d.(%d,%d]: %s", b.Replica, b.From, b.To, describeVersions(b.Writes))
@@ -83,7 +86,7 @@ func describeState(b *wire.State) string {
 }
 
 func describeForward(b *wire.Forward) string {
-	text := fmt.Sprintf("forward #%d: %s", b.Counter, b.Op)
+	text := fmt.Sprintf("forward #%s: %s", counterText(b.Counter), b.Op)
 	if b.Op.OnKey() {
 		text += " " + keyName(b.Key)
 	}
@@ -96,11 +99,22 @@ func describeForward(b *wire.Forward) string {
 	if b.Final {
 		text += ", from what is there"
 	}
+	if b.Time != 0 {
+		text += " at " + clockText(b.Time)
+	}
 	return text
 }
 
+// counterText is the number of a forward, without those that were never reserved: they are random.
+func counterText(counter uint64) string {
+	if counter>>63 != 0 {
+		return "…"
+	}
+	return strconv.FormatUint(counter, 10)
+}
+
 func describeReply(b *wire.Reply) string {
-	text := fmt.Sprintf("reply #%d: %s", b.Counter, b.Status)
+	text := fmt.Sprintf("reply #%s: %s", counterText(b.Counter), b.Status)
 	if len(b.Value) > 0 {
 		text += " " + string(b.Value)
 	}
@@ -252,8 +266,8 @@ func clockText(t hlc.Time) string {
 func hideNumbers(text string) string {
 	words := strings.SplitAfter(text, " ")
 	for i, word := range words {
-		if len(strings.TrimSpace(word)) == 16 && strings.Trim(strings.TrimSpace(word), "0123456789abcdef") == "" {
-			words[i] = "… "
+		if number := strings.TrimRight(word, " ,.:"); len(number) == 16 && strings.Trim(number, "0123456789abcdef") == "" {
+			words[i] = "…" + word[len(number):]
 		}
 	}
 	return strings.Join(words, "")

@@ -46,6 +46,8 @@ func (m *Machine) request(r *Request) {
 func (m *Machine) route(c *call) {
 	c.shard = m.configuration.Layout.Owner(c.slot)
 	switch {
+	case m.noRoom && c.op.Writes():
+		m.forwardFull(c)
 	case max(c.epoch, c.context.Epoch) > m.configuration.Epoch:
 		if m.serving != nil && m.serving.Slots.Has(c.slot) {
 			m.probe(ProbeTokenNewerAtOwner)
@@ -75,13 +77,16 @@ func (m *Machine) execute(c *call) {
 	current, position := m.store.Lookup(c.key)
 	after := Position(position)
 	switch {
+	case c.time != 0 && current != nil && current.Clock() >= c.time:
+		m.probe(ProbeImportSuperseded)
+		m.answer(c, resultOf(wire.StatusAnswered, current, after))
 	case c.op == wire.OpPut:
 		status := wire.StatusCreated
 		if current != nil && !current.Deleted {
 			status = wire.StatusReplaced
 		}
 		m.write(c, status)
-	case current == nil || current.Deleted:
+	case c.time == 0 && (current == nil || current.Deleted): // an import deletes what may be about to come, too
 		m.answer(c, resultOf(wire.StatusNotFound, current, after))
 	case c.op == wire.OpDelete:
 		m.write(c, wire.StatusDeleted)
@@ -91,16 +96,20 @@ func (m *Machine) execute(c *call) {
 }
 
 // write mints the next dot of this replica for a call. The version is above everything that this
-// node has seen and that the call depends on.
+// node has seen and that the call depends on; that of an import depends on nothing and has the time of long ago.
 func (m *Machine) write(c *call, status Status) {
 	m.written++
 	dot := causal.Dot{Replica: m.replica, Seq: m.written}
 	floor := max(m.clock.Highest(), c.context.Clock)
 	context := &m.minted
 	context.Epoch, context.Vector = m.configuration.Epoch, append(context.Vector[:0], c.context.Vector...)
-	context.Clock = m.clock.Next(m.wall, c.context.Clock)
+	if context.Clock = c.time; c.time != 0 {
+		m.clock.Observe(c.time)
+	} else {
+		context.Clock = m.clock.Next(m.wall, c.context.Clock)
+	}
 	context.Vector = m.configuration.Trim(context.Vector.Raise(dot), context.Epoch)
-	if context.Clock.Millis() > m.wall && context.Clock == floor+1 {
+	if c.time == 0 && context.Clock.Millis() > m.wall && context.Clock == floor+1 {
 		m.probe(ProbeClockFloor)
 	}
 	v := &store.Version{Key: c.key, Dot: dot, Context: causal.Pack(*context), Value: c.value, Deleted: c.op == wire.OpDelete}

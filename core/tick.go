@@ -21,7 +21,9 @@ func (m *Machine) tick() {
 		}
 	}
 	if m.configuration != nil {
-		m.raft.Tick(m.mono)
+		if !m.noRoom {
+			m.raft.Tick(m.mono)
+		}
 		m.detect()
 	}
 	if m.mono >= m.nextBeat {
@@ -32,7 +34,7 @@ func (m *Machine) tick() {
 	}
 	m.expireCopies()
 	m.expireCalls()
-	if m.awaited && m.mono >= m.nextReport {
+	if m.awaited && m.mono >= m.nextReport && !m.noRoom {
 		m.report()
 	}
 	if len(m.petitions) > 0 {
@@ -61,21 +63,31 @@ func (m *Machine) beat() {
 	jitter := time.Duration(m.random.Uint64() % uint64(m.config.HeartbeatInterval/8+1))
 	m.nextBeat = m.mono + m.config.HeartbeatInterval - jitter
 	if m.configuration == nil {
-		m.ask()
+		if !m.noRoom {
+			m.ask()
+		}
 		return
 	}
-	// The coverage is durable already, so that the beat itself need not wait for the disk.
-	b := &wire.Heartbeat{Have: m.claimed.Clone(), Copied: m.copied, ToCopy: m.toCopy}
+	b := m.pulse()
 	for i := range m.configuration.Members {
 		if i != m.self && m.configuration.Members[i].Life != 0 {
 			m.send(i, 0, b)
 		}
+	}
+	if m.noRoom {
+		return
 	}
 	m.hail()
 	m.learn()
 	m.report()
 	m.reconcile()
 	m.watchReshard()
+	m.insist()
+}
+
+// pulse is what the node says of itself. The coverage is durable already, so that it need not wait for the disk.
+func (m *Machine) pulse() *wire.Heartbeat {
+	return &wire.Heartbeat{Have: m.claimed.Clone(), Copied: m.copied, ToCopy: m.toCopy, Full: m.noRoom, Restoring: m.imports.whole}
 }
 
 // heartbeat takes what a peer says it holds. Two beats in a row that name the same missing write
@@ -84,6 +96,10 @@ func (m *Machine) heartbeat(from int, b *wire.Heartbeat) {
 	p := &m.peers[from]
 	p.lastHave, p.have = p.have, b.Have
 	p.copied, p.toCopy = b.Copied, b.ToCopy
+	m.noteFull(from, b.Full)
+	if !b.Full {
+		p.heard, p.restores = true, b.Restoring
+	}
 	if m.rolledBack(b.Have) {
 		return
 	}
@@ -169,7 +185,7 @@ func (m *Machine) claimDurable() {
 // nextWake is when the machine must be stepped again.
 func (m *Machine) nextWake() time.Duration {
 	next := m.nextBeat
-	if m.raft != nil {
+	if m.raft != nil && !m.noRoom {
 		next = min(next, m.raft.Due())
 		if m.awaited {
 			next = min(next, m.nextReport)
@@ -177,9 +193,12 @@ func (m *Machine) nextWake() time.Duration {
 		for _, p := range m.petitions {
 			if !p.decided {
 				next = min(next, p.due)
+				break // one at a time: the others wait for this one
 			}
-			next = min(next, max(p.deadline, m.mono+m.config.HeartbeatInterval/4))
 		}
+	}
+	for _, p := range m.petitions {
+		next = min(next, max(p.deadline, m.mono+m.config.HeartbeatInterval/4))
 	}
 	if items := m.timers.Items(); len(items) > 0 {
 		next = min(next, items[0].due)
@@ -189,6 +208,9 @@ func (m *Machine) nextWake() time.Duration {
 	}
 	if m.full != nil {
 		next = min(next, m.full.due)
+	}
+	if due, ok := m.importsDue(); ok {
+		next = min(next, due)
 	}
 	return next
 }

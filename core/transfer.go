@@ -6,7 +6,6 @@ import (
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
-	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
@@ -16,8 +15,10 @@ type transfer struct {
 	id     uint64
 	full   bool // of everything, also of what retired replicas wrote; else of what is missing here
 	moves  bool // a full one, of slots that a reshard brings here
+	ending bool // what the source got while the copy was made is all that is missing
 	source int
 	slots  shard.Set
+	whole  shard.Set     // of them, those of which the source has everything
 	want   causal.Dot    // why it was begun; zero for a full one
 	at     shard.Slot    // where
 	due    time.Duration // when the next part is asked for, perhaps again
@@ -40,7 +41,7 @@ const maxAsked = 4
 // else from one that told that it has it, or its origin, or any. One such copy goes on at a time:
 // what still misses something when it ends asks again.
 func (m *Machine) pull(missing causal.Dot, slot shard.Slot, preferred int) {
-	if m.repair != nil || !m.based.Has(slot) || !m.growing.Has(slot) {
+	if m.noRoom || m.repair != nil || !m.based.Has(slot) || !m.growing.Has(slot) {
 		return // a slot that is new here gets a full copy, one that is given up nothing more
 	}
 	source := m.siblingAt(preferred, slot)
@@ -54,6 +55,7 @@ func (m *Machine) pull(missing causal.Dot, slot shard.Slot, preferred int) {
 	for i := range m.store.Have() {
 		if p := &m.store.Have()[i]; p.Slots.Has(slot) {
 			t.slots = p.Slots.Intersect(&source.slots)
+			t.slots = t.slots.Intersect(&m.based) // it brings nothing of what retired, which slots that are new lack
 		}
 	}
 	t.have = m.claimed.Least(&t.slots)
@@ -106,7 +108,7 @@ func (m *Machine) pullPart(t *transfer) {
 	t.asked++
 	t.due = m.mono + m.config.RetryInterval
 	m.send(t.source, 0, &wire.Pull{
-		Transfer: t.id, Full: t.full, Slots: t.slots, Have: t.have, Boot: t.boot, Cursor: t.cursor,
+		Transfer: t.id, Full: t.full && !t.ending, Slots: t.slots, Have: t.have, Boot: t.boot, Cursor: t.cursor,
 	})
 }
 
@@ -142,7 +144,6 @@ func (m *Machine) expireCopies() {
 			return
 		}
 		m.full = nil
-		m.unanswered++
 		m.learn()
 	}
 }
@@ -152,7 +153,7 @@ func (m *Machine) expireCopies() {
 // the one may have retired a replica that the other one asks about, so they agree on the epoch first.
 func (m *Machine) answerPull(from int, epoch uint64, p *wire.Pull) {
 	held := m.store.Have().Slots()
-	if epoch != m.configuration.Epoch || p.Slots.IsEmpty() || !held.Contains(&p.Slots) || p.Full && !m.based.Contains(&p.Slots) {
+	if epoch != m.configuration.Epoch || p.Slots.IsEmpty() || !held.Contains(&p.Slots) {
 		m.probe(ProbeSlotSet)
 		return
 	}
@@ -166,6 +167,9 @@ func (m *Machine) answerPull(from int, epoch uint64, p *wire.Pull) {
 		state.First = true
 		state.To = m.store.Have().Within(&p.Slots)
 		state.Keys = m.store.LiveIn(&p.Slots)
+		if p.Full {
+			state.Whole = m.based.Intersect(&p.Slots)
+		}
 		if cursor = 0; p.Cursor != 0 {
 			m.probe(ProbePullRestarted)
 		}
@@ -196,12 +200,19 @@ func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
 	switch {
 	case t == nil || t.source != from || t.id != s.Transfer || t.cursor != s.Asked || epoch != m.configuration.Epoch:
 		return // late, or repeated
+	case s.First && t.ending && s.Boot != t.boot:
+		return // what it told before it restarted is no part of this copy
 	case s.First:
 		if told := s.To.Slots(); !told.Contains(&t.slots) {
 			m.probe(ProbeSlotSet) // it says nothing about some of the slots, which may not count as copied
 			return
 		}
+		if t.ending {
+			t.staged.Follow(s.To.Within(&t.slots))
+			break
+		}
 		t.boot, t.staged, t.wanted = s.Boot, store.NewCopy(s.To.Within(&t.slots)), false
+		t.whole = s.Whole.Intersect(&t.slots)
 		if t.moves {
 			m.toCopy += s.Keys
 		}
@@ -212,22 +223,34 @@ func (m *Machine) receiveState(from int, epoch uint64, s *wire.State) {
 	for i := range s.Versions {
 		t.wanted = t.wanted || s.Versions[i].Dot == t.want
 	}
-	if t.moves {
+	if t.moves && !t.ending {
 		m.copied += uint64(len(s.Versions))
 	}
 	t.cursor, t.asked = s.Cursor, 0
 	switch {
+	case s.Last && !s.First && t.staged.Overtaken(m.gone):
+		m.overtaken(t)
 	case s.Last && t.full:
 		m.full = nil
 		m.install(t)
 	case s.Last:
 		m.repair = nil
 		m.install(t)
-	case t.full:
+	case t.full && !t.ending:
 		m.rest(t)
 	default:
 		m.pullPart(t)
 	}
+}
+
+// overtaken goes on with a copy to which the source added, while it made it, what the vector of the copy does
+// not cover, until nothing is missing that the source has when it makes the last part. To install it
+// as it is would show versions of which this node does not say that it has them: if their writers forget,
+// nobody would count them, and nobody else get them.
+func (m *Machine) overtaken(t *transfer) {
+	m.probe(ProbeInstallOvertaken)
+	t.ending, t.have, t.cursor = true, t.staged.To().Least(&t.slots), 0
+	m.begin(t)
 }
 
 // rest lets a full copy pause before its next part: nobody waits for it, and requests want to be served
@@ -244,11 +267,6 @@ func (m *Machine) install(t *transfer) {
 	if m.rolledBack(to) {
 		return
 	}
-	for _, dot := range t.staged.Newest() { // versions beyond the vector are a proof, too
-		if m.ownWrite(dot) {
-			return
-		}
-	}
 	had := m.store.Have().At(t.at).Covers(t.want)
 	if m.store.Have().CoversAll(to) && t.staged.Len() == 0 && !t.full {
 		return
@@ -257,15 +275,14 @@ func (m *Machine) install(t *transfer) {
 	m.clock.Observe(t.staged.Clock())
 	m.nextReport = m.mono
 	if t.full {
-		m.based = m.based.Union(&t.slots)
+		m.based = m.based.Union(&t.whole)
+		gave := &m.peers[t.source].gave
+		*gave = gave.Union(&t.slots)
 	}
 	n := m.store.Install(t.staged, m.gone, t.full, uint64(position), m.recorder())
 	m.recordState()
 	if n.Skipped {
 		m.probe(ProbeInstallCovered)
-	}
-	if n.Overtook {
-		m.probe(ProbeInstallOvertaken)
 	}
 	if !t.full && !t.wanted && !had && to.At(t.at).Covers(t.want) {
 		m.probe(ProbePullOverwritten)
@@ -275,103 +292,4 @@ func (m *Machine) install(t *transfer) {
 		m.wake(list.replica)
 	}
 	m.learn()
-}
-
-// learn goes on with what this node has to get before it may serve: a full copy of the slots that
-// are new here, then what closed replicas wrote last.
-func (m *Machine) learn() {
-	if m.full == nil {
-		m.copyNew()
-	}
-	if m.repair != nil {
-		return
-	}
-	if missing, slot, ok := m.unfinished(); ok {
-		if m.configuration.Assignment(missing.Replica).Dead {
-			m.probe(ProbeFinalRaised)
-		}
-		m.pull(missing, slot, -1)
-	}
-}
-
-// copyNew begins a full copy of slots that are new here: from an owner, or if nobody serves a slot
-// from anybody who holds it.
-func (m *Machine) copyNew() {
-	held := m.store.Have().Slots()
-	fresh := held.Minus(&m.based)
-	fresh = fresh.Intersect(&m.growing)
-	if fresh.IsEmpty() {
-		return
-	}
-	orphans := fresh
-	for i := range m.configuration.Assignments {
-		if a := &m.configuration.Assignments[i]; a.Stage == view.Serving {
-			orphans = orphans.Minus(&a.Slots)
-		}
-	}
-	for i := range m.sources {
-		s := &m.sources[(i+int(m.copies%uint64(len(m.sources))))%len(m.sources)]
-		slots := s.serves.Intersect(&fresh)
-		if slots.IsEmpty() && m.unanswered < len(m.sources) {
-			slots = s.slots.Intersect(&orphans)
-		}
-		if !slots.IsEmpty() && m.detector.Up(s.member) {
-			m.full = &transfer{full: true, source: s.member, slots: slots}
-			m.sort(m.full)
-			m.begin(m.full)
-			return
-		}
-	}
-	if !orphans.IsEmpty() {
-		// All memory of them is lost: whoever holds what the survivors know has everything that there is.
-		m.change()
-		m.based = m.based.Union(&orphans)
-		m.recordState()
-		m.probe(ProbeStartedEmpty)
-		m.log("nobody who has a full copy of %s is left: this node starts them from what it has", counted(orphans.Len(), "slot"))
-	}
-}
-
-// sort makes a full copy one of slots that a reshard brings here or one of those that this node has to hold anyway,
-// as after a loss of its memory; those first.
-func (m *Machine) sort(t *transfer) {
-	var brought shard.Set
-	for _, a := range m.configuration.AssignmentsOf(m.founder.Life) {
-		if a.Target {
-			brought = brought.Union(&a.Slots)
-		}
-	}
-	for _, a := range m.configuration.AssignmentsOf(m.founder.Life) {
-		if !a.Target && a.Stage != view.Closed {
-			brought = brought.Minus(&a.Slots)
-		}
-	}
-	if rest := t.slots.Minus(&brought); !rest.IsEmpty() {
-		t.slots = rest
-		return
-	}
-	t.moves = true
-}
-
-// unfinished finds a write of a closed replica that counts and that is missing here.
-func (m *Machine) unfinished() (missing causal.Dot, slot shard.Slot, ok bool) {
-	for i := range m.configuration.Assignments {
-		a := &m.configuration.Assignments[i]
-		if a.Stage != view.Closed || !a.Fixed {
-			continue
-		}
-		for j := range a.Finals {
-			f := &a.Finals[j]
-			for k := range m.store.Have() {
-				p := &m.store.Have()[k]
-				common := p.Slots.Intersect(&f.Slots)
-				common = common.Intersect(&m.based)
-				common = common.Intersect(&m.growing)
-				if slot, ok = common.First(); ok && p.Vector.Get(a.Replica) < f.Seq {
-					return causal.Dot{Replica: a.Replica, Seq: f.Seq}, slot, true
-				}
-			}
-		}
-	}
-	return causal.Dot{}, 0, false
 }

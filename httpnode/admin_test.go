@@ -117,6 +117,7 @@ func TestChanges(t *testing.T) {
 		{invite, declined(view.Exists), 404, "Socket address already exists in the view", false},
 		{invite, lost, 503, missing, true},
 		{invite, core.Response{Status: wire.StatusUnknown}, 503, "Outcome unknown: the change may have taken effect, or may yet", false},
+		{invite, core.Response{Status: wire.StatusOverloaded}, 503, "Too many changes wait to be decided; try again later", true},
 		{invite, declined(view.Ignored), 503, "The request was overtaken by a later one", true},
 
 		{remove, core.Response{Status: wire.StatusAnswered}, 200, `{"message":"Replica deleted successfully from the view"}`, false},
@@ -137,6 +138,8 @@ func TestChanges(t *testing.T) {
 		{add, declined(view.Leaving), 409, "The node is being deleted from the view", false},
 		{add, declined(view.Busy), 409, "A reshard is under way; try again when it is done", false},
 		{add, core.Response{Status: wire.StatusUnfinished}, 503, "The node is a member of the shard, and serves it as soon as it has copied the data", true},
+		{add, core.Response{Status: wire.StatusRolledBack}, 503,
+			"The node has not come to serve the shard: a reshard placed it anew, or it was deleted or lost its memory", true},
 		{add, lost, 503, missing, true},
 
 		{reshard, core.Response{Status: wire.StatusAnswered}, 200, `{"message":"Resharding done successfully"}`, false},

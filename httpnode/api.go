@@ -24,12 +24,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, op wire.Op, c *call
 	case wire.StatusUnsatisfied:
 		unavailable(w, r, "Causal dependencies not satisfied; try again later")
 	case wire.StatusOverloaded:
-		unavailable(w, r, "Too many requests wait for their dependencies; try again later")
+		unavailable(w, r, tooManyWait(op))
 	case wire.StatusNoAnswer:
 		unavailable(w, r, "Shard does not answer; try again later")
 	case wire.StatusShardDown:
 		unavailable(w, r, "Shard is down")
-	case wire.StatusForming:
+	case wire.StatusForming, wire.StatusFull:
 		unavailable(w, r, response.Reason)
 	case wire.StatusRefused:
 		fail(w, r, http.StatusServiceUnavailable, response.Reason)
@@ -49,6 +49,13 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, op wire.Op, c *call
 }
 
 const unknownOutcome = "Outcome unknown: the write may have taken effect"
+
+func tooManyWait(op wire.Op) string {
+	if op.Administers() {
+		return "Too many changes wait to be decided; try again later"
+	}
+	return "Too many requests wait for their dependencies; try again later"
+}
 
 func noShard(op wire.Op) string {
 	if op == wire.OpNodeShard {

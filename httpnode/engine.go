@@ -30,6 +30,7 @@ type machine interface {
 	Up(member int) bool
 	Silent(member int) time.Duration
 	Unconfirmed(member int) uint64
+	Full(member int) bool
 }
 
 // engine steps a machine: it serializes the inputs, reads the clocks, arms the timer, and lets no
@@ -55,6 +56,7 @@ type engine struct {
 	position core.Position // of the machine's state
 	durable  core.Position // of the log
 	held     held
+	room     room
 
 	figures  engineFigures
 	requests requestFigures // not guarded by the mutex
@@ -69,12 +71,15 @@ type engine struct {
 	ready  chan struct{} // closed when the node first serves
 	served bool
 	halted chan struct{} // closed when fault is set
+
+	ended   chan struct{} // closed by close
+	watched chan struct{} // closed when nobody looks at the free space any more; nil: nobody did
 }
 
 func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *engine {
 	return &engine{
 		log: log, logger: logger, send: send, flush: func() {}, follow: func([]string) {}, calls: make(map[core.RequestID]*call),
-		figures: newEngineFigures(), ready: make(chan struct{}), halted: make(chan struct{}),
+		figures: newEngineFigures(), ready: make(chan struct{}), halted: make(chan struct{}), ended: make(chan struct{}),
 		debug: logger.Enabled(context.Background(), slog.LevelDebug),
 	}
 }
@@ -82,6 +87,12 @@ func newEngine(log Log, logger *slog.Logger, send func(string, *wire.Message)) *
 // start gives the engine its machine, restored up to position, and boots it.
 func (e *engine) start(m machine, position core.Position) {
 	e.log.Start(e.advanced)
+	if log, bounded := e.log.(Bounded); bounded {
+		e.room.log = log
+		e.look()
+		e.watched = make(chan struct{})
+		go e.watchRoom()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.machine, e.position, e.durable = m, position, position
@@ -94,10 +105,16 @@ func (e *engine) start(m machine, position core.Position) {
 // close ends all stepping. Requests that wait are not answered any more.
 func (e *engine) close() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.closed = true
+	if !e.closed {
+		e.closed = true
+		close(e.ended)
+	}
 	if e.timer != nil {
 		e.timer.Stop()
+	}
+	e.mu.Unlock()
+	if e.watched != nil {
+		<-e.watched
 	}
 }
 
@@ -189,10 +206,20 @@ func (e *engine) err() error {
 	case e.closed:
 		return errClosed
 	case !e.started:
-		return errNotStarted
+		return e.starting()
 	default:
 		return nil
 	}
+}
+
+// starting says that the node is, and how far it is with reading back what it had stored.
+func (e *engine) starting() error {
+	if log, ok := e.log.(interface{ Restored() uint64 }); ok {
+		if n := log.Restored(); n > 0 {
+			return fmt.Errorf("%w: %s records are read back", errNotStarted, grouped(n))
+		}
+	}
+	return errNotStarted
 }
 
 func (e *engine) wake() {
@@ -237,13 +264,14 @@ func (e *engine) feed(input core.Input) {
 	now := time.Now()
 	input.Wall = now.UnixMilli()
 	input.Mono = now.Sub(e.origin) + time.Nanosecond // never zero
-	input.Durable = e.durable
+	input.Durable, input.Full = e.durable, e.room.full
 	out := &e.output
 	e.machine.Step(input, out)
 	e.watch()
 
 	if out.Position != e.position {
 		e.position = out.Position
+		e.room.spend(out.Records)
 		e.advance(e.log.Append(out.Forget, out.Records, out.Position))
 	}
 	e.figures.observe(out)
@@ -262,6 +290,9 @@ func (e *engine) feed(input core.Input) {
 			e.held.addSend(*s)
 		}
 	}
+	for _, line := range out.Alarms {
+		e.logger.Error(line)
+	}
 	for _, line := range out.Logs {
 		e.logger.Info(line)
 	}
@@ -270,6 +301,9 @@ func (e *engine) feed(input core.Input) {
 		close(e.ready)
 	}
 	e.arm(input.Mono, out.WakeAt)
+	if e.room.log != nil && e.room.left < 0 {
+		e.setFull(true)
+	}
 }
 
 // watch tells when a step has put another configuration in force. Sends of the same step are for its

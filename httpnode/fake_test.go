@@ -54,6 +54,8 @@ func (m *fakeMachine) Up(member int) bool { return member != m.down }
 
 func (m *fakeMachine) Silent(member int) time.Duration { return time.Duration(member) * time.Second }
 
+func (m *fakeMachine) Full(member int) bool { return member == 1 }
+
 func (m *fakeMachine) Unconfirmed(member int) uint64 { return uint64(10 * member) }
 
 // answering makes a machine that gives every request this response, and notes what it was asked.

@@ -22,6 +22,14 @@ type Log interface {
 	Close() error
 }
 
+// Replaceable is a Log that can go on without what it holds.
+type Replaceable interface {
+	Log
+	// Replace is called instead of Start if what Restore returned is damaged. It sets that aside, so that the node starts without
+	// memory, if it was made to do so; else it says what can be done.
+	Replace(damage error) error
+}
+
 // memoryLog is the log of a node that keeps nothing: whatever it is given is as durable as it gets.
 type memoryLog struct{}
 

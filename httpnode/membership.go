@@ -70,7 +70,7 @@ func notDone(w http.ResponseWriter, r *http.Request, op wire.Op, response *core.
 	case wire.StatusUnknown:
 		fail(w, r, http.StatusServiceUnavailable, because(unknownChange, response.Reason))
 	case wire.StatusRolledBack:
-		unavailable(w, r, because("Resharding made no progress or lost a node that it needs; it is rolled back, every shard is as it was", response.Reason))
+		unavailable(w, r, because(rolledBack(op), response.Reason))
 	case wire.StatusUnfinished:
 		unavailable(w, r, because(unfinished(op), response.Reason))
 	default: // no majority
@@ -86,6 +86,14 @@ func because(text, reason string) string {
 		return text
 	}
 	return text + ": " + reason
+}
+
+// rolledBack says of a change that was decided what has come of it.
+func rolledBack(op wire.Op) string {
+	if op == wire.OpAddMember {
+		return "The node has not come to serve the shard: a reshard placed it anew, or it was deleted or lost its memory"
+	}
+	return "Resharding made no progress or lost a node that it needs; it is rolled back, every shard is as it was"
 }
 
 // unfinished says of a change that is decided how it goes on.

@@ -43,9 +43,14 @@ var (
 	tombstonesMetric    = metric("tombstones", "Deleted keys whose deletion is kept here.")
 	heldMetric          = metric("held_writes", "Writes of siblings that wait for what they follow.")
 	copyingMetric       = metric("copying", "1 while a copy of a sibling's state is under way, else 0.")
+	restoredMetric      = metric("restore_keys_restored", "Keys from a backup that are in the store, while a restore goes on.")
+	toRestoreMetric     = metric("restore_keys_to_restore", "Keys that this node is to bring from a backup into the store; 0 when all are.")
 	positionMetric      = metric("log_position", "Log position of the node's state.")
 	durableMetric       = metric("log_durable", "Log position up to which the log is durable.")
 	undurableMetric     = metric("log_held_outputs", "Answers and messages that wait for the log.")
+	fullMetric          = metric("disk_full", "1 while the node goes on with reading alone since its disk is full, else 0.")
+	freeMetric          = metric("disk_free_bytes", "Free space of the data directory's file system; 0 in memory.")
+	leastMetric         = metric("disk_least_bytes", "Free space below which the node does not write; 0 in memory.")
 	probesMetric        = metric("situations_total", "Rare situations that the machine met, by name.", "name")
 	queueMetric         = metric("peer_queue_bytes", "Estimated memory of the messages queued for a peer.", "peer")
 	queuedMetric        = metric("peer_queue_messages", "Messages queued for a peer.", "peer")
@@ -110,7 +115,7 @@ func outcomeName(as int, o outcome) string {
 		return "invalid"
 	case o == outcomeGivenUp:
 		return "given_up"
-	case o == outcomeUnknown || status == 0 || status > wire.StatusUnfinished:
+	case o == outcomeUnknown || status == 0 || status > wire.StatusFull:
 		return ""
 	}
 	switch status {
@@ -178,9 +183,14 @@ func (m metrics) machine(out chan<- prometheus.Metric, s *snapshot) {
 	gauge(out, tombstonesMetric, s.Tombstones)
 	gauge(out, heldMetric, s.Held)
 	gauge(out, copyingMetric, truth(s.Copying))
+	gauge(out, restoredMetric, s.Restored)
+	gauge(out, toRestoreMetric, s.ToRestore)
 	gauge(out, positionMetric, uint64(s.position))
 	gauge(out, durableMetric, uint64(s.durable))
 	gauge(out, undurableMetric, s.held)
+	gauge(out, fullMetric, truth(s.room.full))
+	gauge(out, freeMetric, s.room.free)
+	gauge(out, leastMetric, s.room.least)
 	for _, p := range s.probes {
 		counter(out, probesMetric, p.count, string(p.probe))
 	}

@@ -75,6 +75,12 @@ func (n *Node) boot() error {
 		return fmt.Errorf("httpnode: cannot read back what the node had stored: %w", err)
 	}
 	machine, err := core.New(n.config.Machine, records, position)
+	if log, ok := n.config.Log.(Replaceable); ok && errors.Is(err, core.ErrDamaged) {
+		if err = log.Replace(err); err == nil {
+			records, position = nil, 0
+			machine, err = core.New(n.config.Machine, nil, 0)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("httpnode: cannot start the machine: %w", err)
 	}

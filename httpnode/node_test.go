@@ -190,6 +190,7 @@ func TestStopWithRequestWaiting(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
+	<-n.Ready()
 	go func() {
 		<-waiting
 		stop()
@@ -231,6 +232,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
+	<-n.Ready()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var text []byte
 	var request sync.WaitGroup

@@ -47,6 +47,7 @@ func (n *Node) newRouter(a *api, peers *receiver) http.Handler {
 	get(readyPath, n.ready)
 	get(statusPath, n.status)
 	get(metricsPath, n.newMetrics())
+	router.GET(backupPath, (&backups{node: n, busy: make(chan struct{}, 1)}).get)
 	router.POST(peerPath, peers.serve)
 	return router
 }

@@ -28,6 +28,7 @@ type snapshot struct {
 	engineFigures
 	position, durable core.Position
 	held              int // outputs that wait for the log
+	room              room
 }
 
 // memberFigures are what a node knows of a member.
@@ -37,6 +38,7 @@ type memberFigures struct {
 	up          bool
 	silent      time.Duration
 	unconfirmed uint64 // own writes that it has not told it holds
+	full        bool   // its disk is
 }
 
 // snapshot looks at everything in one go. A node that does not run has no figures.
@@ -48,7 +50,7 @@ func (e *engine) snapshot() snapshot {
 	e.inspect(func(m machine) {
 		s = snapshot{
 			obstacle: m.Obstacle(), life: m.Life(), Figures: m.Figures(), engineFigures: e.figures,
-			position: e.position, durable: e.durable, held: len(e.held.replies) + len(e.held.sends),
+			position: e.position, durable: e.durable, held: len(e.held.replies) + len(e.held.sends), room: e.room,
 		}
 		s.probes = slices.Clone(s.probes)
 		configuration := m.Configuration()
@@ -59,7 +61,7 @@ func (e *engine) snapshot() snapshot {
 		s.replica, s.shard, s.have = m.Replica(), m.Shard(), covered(m.Have())
 		for i, member := range configuration.Members {
 			s.members = append(s.members, memberFigures{
-				Member: member, state: stateOf(configuration, i), up: m.Up(i), silent: m.Silent(i), unconfirmed: m.Unconfirmed(i),
+				Member: member, state: stateOf(configuration, i), up: m.Up(i), silent: m.Silent(i), unconfirmed: m.Unconfirmed(i), full: m.Full(i),
 			})
 		}
 	})

@@ -32,12 +32,17 @@ type Status struct {
 
 	Keys       uint64 `json:"keys"`
 	Tombstones uint64 `json:"tombstones"`
-	Waiting    int    `json:"waiting"`   // requests, for dependencies or other nodes
-	Parked     int    `json:"parked"`    // of these, for dependencies
-	Forwarded  int    `json:"forwarded"` // of these, at other nodes
-	Copying    bool   `json:"copying"`   // from a sibling
+	Waiting    int    `json:"waiting"`         // requests, for dependencies or other nodes
+	Parked     int    `json:"parked"`          // of these, for dependencies
+	Forwarded  int    `json:"forwarded"`       // of these, at other nodes
+	Copying    bool   `json:"copying"`         // from a sibling
+	Restored   uint64 `json:"keys-restored"`   // of those that are to be restored: in the store
+	ToRestore  uint64 `json:"keys-to-restore"` // from a backup; 0 when all are
 	Position   uint64 `json:"log-position"`
 	Durable    uint64 `json:"log-durable"`
+	Full       bool   `json:"disk-full"`        // it goes on with reading alone
+	Free       uint64 `json:"disk-free-bytes"`  // as of the last look; 0 in memory
+	Least      uint64 `json:"disk-least-bytes"` // free, for writing; 0 in memory
 }
 
 // ReshardStatus is how far the last reshard has come, in the whole store.
@@ -55,6 +60,7 @@ type MemberStatus struct {
 	Replica     uint32 `json:"replica"`
 	Up          bool   `json:"up"`
 	Silent      uint64 `json:"silent-seconds"` // since it was last heard of
+	Full        bool   `json:"disk-full"`      // it takes no writes
 	Unconfirmed uint64 `json:"unconfirmed"`    // writes of the node that answers which the member has not told it holds
 }
 
@@ -65,8 +71,8 @@ func (n *Node) Status() Status {
 		Message: "Status retrieved successfully", Address: n.Address(), Uptime: time.Since(n.made).Seconds(),
 		Serving: s.obstacle == "", Obstacle: s.obstacle, Volatile: n.config.Machine.Volatile,
 		Epoch: s.epoch, Leader: s.Leader, Voters: s.Voters, Shards: s.shards, Replica: uint32(s.replica), Keys: s.Keys, Tombstones: s.Tombstones,
-		Waiting: s.Waiting, Parked: s.Parked, Forwarded: s.Outstanding, Copying: s.Copying,
-		Position: uint64(s.position), Durable: uint64(s.durable),
+		Waiting: s.Waiting, Parked: s.Parked, Forwarded: s.Outstanding, Copying: s.Copying, Restored: s.Restored, ToRestore: s.ToRestore,
+		Position: uint64(s.position), Durable: uint64(s.durable), Full: s.room.full, Free: s.room.free, Least: s.room.least,
 		Have: make(map[string]uint64, len(s.have)), Members: make([]MemberStatus, len(s.members)),
 	}
 	status.Reshard = ReshardStatus{Phase: s.Progress.Phase.String(), Moved: s.Progress.Moved, ToMove: s.Progress.ToMove}
@@ -83,7 +89,7 @@ func (n *Node) Status() Status {
 		status.Have[strconv.FormatUint(uint64(dot.Replica), 10)] = dot.Seq
 	}
 	for i, m := range s.members {
-		status.Members[i] = MemberStatus{Address: m.Address, State: string(m.state), Replica: uint32(m.Replica), Up: m.up, Silent: uint64(m.silent / time.Second), Unconfirmed: m.unconfirmed}
+		status.Members[i] = MemberStatus{Address: m.Address, State: string(m.state), Replica: uint32(m.Replica), Up: m.up, Silent: uint64(m.silent / time.Second), Unconfirmed: m.unconfirmed, Full: m.full}
 		if m.Shard != 0 {
 			status.Members[i].Shard = m.Shard.String()
 		}

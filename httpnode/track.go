@@ -13,7 +13,7 @@ import (
 // apart tells which paths are answered in any state of the node, and are no requests of clients.
 func apart(path string) bool {
 	switch path {
-	case peerPath, healthPath, readyPath, metricsPath, statusPath:
+	case peerPath, healthPath, readyPath, metricsPath, statusPath, backupPath:
 		return true
 	default:
 		return false

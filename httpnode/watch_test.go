@@ -165,7 +165,7 @@ func TestStatus(t *testing.T) {
 	}
 	want := []MemberStatus{
 		{Address: testAddress, State: "serving", Shard: "1", Replica: 1, Up: true},
-		{Address: "a:1", State: "serving", Shard: "1", Replica: 2, Silent: 1, Unconfirmed: 10},
+		{Address: "a:1", State: "serving", Shard: "1", Replica: 2, Silent: 1, Full: true, Unconfirmed: 10},
 		{Address: "b:1", State: "serving", Shard: "1", Replica: 3, Up: true, Silent: 2, Unconfirmed: 20},
 	}
 	if !slices.Equal(got.Members, want) {

@@ -18,7 +18,7 @@ import (
 const (
 	demoNodes  = 6
 	demoShards = 2
-	demoTime   = time.Minute // after which it is given up
+	demoTime   = 2 * time.Minute // after which it is given up
 )
 
 var errDemo = errors.New("the demonstration went differently from what is expected, see above")

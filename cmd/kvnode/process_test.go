@@ -43,6 +43,12 @@ type process struct {
 // process is killed when the test ends.
 func start(t *testing.T, address string, variables ...string) *process {
 	t.Helper()
+	return startBy(t, nil, address, variables...)
+}
+
+// startBy is start with something else that starts the command, if it is not nil.
+func startBy(t *testing.T, launch func(*exec.Cmd) error, address string, variables ...string) *process {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +61,10 @@ func start(t *testing.T, address string, variables ...string) *process {
 	p.command.Stderr = &p.stderr
 	p.command.WaitDelay = time.Second
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing is left when the test is killed
-	if err := p.command.Start(); err != nil {
+	if launch == nil {
+		launch = (*exec.Cmd).Start
+	}
+	if err := launch(p.command); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -129,6 +138,7 @@ type cluster struct {
 	variables []string // of every node, beside its address
 	data      string   // directory of the data directories; "": they keep nothing on disk
 	client    apitest.Client
+	launch    func(*exec.Cmd) error // starts the processes
 }
 
 func newCluster(t *testing.T, nodes int, variables ...string) *cluster {
@@ -158,7 +168,7 @@ func (c *cluster) start(t *testing.T, i int, variables ...string) {
 	if c.data != "" {
 		own = append(own, "DATA_DIR="+c.dataDir(i))
 	}
-	c.processes[i] = start(c.owner, c.addresses[i], slices.Concat(own, c.variables, variables)...) // the last of a name counts
+	c.processes[i] = startBy(c.owner, c.launch, c.addresses[i], slices.Concat(own, c.variables, variables)...) // the last of a name counts
 }
 
 func (c *cluster) dataDir(i int) string { return filepath.Join(c.data, fmt.Sprint(i+1)) }

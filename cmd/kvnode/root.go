@@ -40,7 +40,7 @@ kvnode --local 6 --shard-count 2 runs a whole store in one process, for trying i
 	}
 	flags.IntVar(&local.nodes, "local", 0, "run a store of this many nodes in this process, on 127.0.0.1")
 	flags.IntVar(&local.port, "port", 8081, "first port with --local")
-	root.AddCommand(newVersionCommand(env), newHealthcheckCommand(env), newStatusCommand(env), newDemoCommand(env))
+	root.AddCommand(newVersionCommand(env), newHealthcheckCommand(env), newStatusCommand(env), newDemoCommand(env), newBackupCommand(env), newRestoreCommand(env))
 	return root
 }
 
@@ -53,5 +53,9 @@ func noArguments(_ *cobra.Command, args []string) error {
 
 // sentence removes the package prefix of an error, which says nothing to a person.
 func sentence(err error) string {
-	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "httpnode: "), "disk: ")
+	text := err.Error()
+	for _, prefix := range []string{"httpnode: ", "disk: ", "core: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return strings.ReplaceAll(text, ": backup: ", ": ") // after the name of a file
 }

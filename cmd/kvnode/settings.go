@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ var (
 	dataDir       = setting{"data-dir", "DATA_DIR", "directory of what the node must not lose, its own (default sequitur-data/HOST-PORT)"}
 	inMemory      = setting{"in-memory", "IN_MEMORY", "keep nothing on disk: a restart is a loss of memory, after which the node copies from others"}
 	replace       = setting{"replace-corrupt", "REPLACE_CORRUPT", "set damaged data aside, within the data directory, and return without memory"}
+	minFree       = setting{"min-free", "MIN_FREE", "free bytes of the disk below which the node reads only (default 256 MiB, or 5 % of the disk if that is less)"}
 	maxKeyLength  = setting{"max-key-length", "MAX_KEY_LENGTH", "longest key in bytes, after URL-decoding (default 1024)"}
 	maxValueSize  = setting{"max-value-size", "MAX_VALUE_SIZE", "largest value in bytes of JSON text (default 1 MiB)"}
 	logFormat     = setting{"log-format", "LOG_FORMAT", "text or json (default text on a terminal, else json)"}
@@ -30,7 +32,7 @@ var (
 	logLevel      = setting{"log-level", "LOG_LEVEL", "debug, info, warn or error (default info; warn with --local)"}
 
 	allSettings = []setting{
-		socketAddress, listenAddress, viewSetting, shardCount, dataDir, inMemory, replace, maxKeyLength, maxValueSize, logFormat, logLevel,
+		socketAddress, listenAddress, viewSetting, shardCount, dataDir, inMemory, replace, minFree, maxKeyLength, maxValueSize, logFormat, logLevel,
 		debugAddress,
 	}
 )
@@ -65,12 +67,18 @@ func unquote(text string) string {
 
 // number returns a whole number of at least 1, or 0 when it is not given.
 func (s source) number(of setting) (int, error) {
+	n, err := s.atMost(math.MaxInt, of)
+	return int(n), err
+}
+
+// atMost is number for what may be more than an int holds.
+func (s source) atMost(most uint64, of setting) (uint64, error) {
 	text, name := s.text(of)
 	if text == "" {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n < 1 || n > most {
 		return 0, usagef("%s is %q; a whole number from 1 is expected", name, text)
 	}
 	return n, nil

@@ -200,7 +200,7 @@ func networkReason(err error) string {
 	return err.Error()
 }
 
-func printJSON(w io.Writer, report *storeStatus) error {
+func printJSON(w io.Writer, report any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(report)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -17,6 +18,7 @@ const dataRoot = "sequitur-data"
 type storage struct {
 	dir      string // "": nowhere
 	setAside bool   // damaged data
+	minFree  uint64 // bytes; 0: not given
 }
 
 // storage reads where the node at an address keeps its data.
@@ -29,6 +31,10 @@ func (s source) storage(address string) (storage, error) {
 	if err != nil {
 		return storage{}, err
 	}
+	free, err := s.atMost(math.MaxUint64, minFree)
+	if err != nil {
+		return storage{}, err
+	}
 	dir, name := s.text(dataDir)
 	switch {
 	case memory && strings.HasPrefix(name, "--") && dir != "":
@@ -38,7 +44,7 @@ func (s source) storage(address string) (storage, error) {
 	case dir == "":
 		dir = filepath.Join(dataRoot, directoryOf(address))
 	}
-	return storage{dir, setAside}, nil
+	return storage{dir, setAside, free}, nil
 }
 
 // localStorage reads where the nodes of one process keep their data: nowhere if nothing is said, because
@@ -72,7 +78,7 @@ func (s storage) open(logger *slog.Logger) (httpnode.Log, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	log, err := disk.Open(dir, disk.Options{SetAside: s.setAside, Logger: logger})
+	log, err := disk.Open(dir, disk.Options{SetAside: s.setAside, MinFree: s.minFree, Logger: logger})
 	if err != nil {
 		return nil, misplaced(err)
 	}
@@ -81,8 +87,10 @@ func (s storage) open(logger *slog.Logger) (httpnode.Log, error) {
 
 // misplaced tells errors of who started the node from those of its disk.
 func misplaced(err error) error {
-	if errors.Is(err, disk.ErrForeign) || errors.Is(err, disk.ErrNewer) || errors.Is(err, disk.ErrInUse) {
-		return usageError{err}
+	for _, misplacement := range []error{disk.ErrForeign, disk.ErrOccupied, disk.ErrPartial, disk.ErrNewer, disk.ErrInUse} {
+		if errors.Is(err, misplacement) {
+			return usageError{err}
+		}
 	}
 	return err
 }

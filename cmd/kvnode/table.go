@@ -125,6 +125,12 @@ func (n *nodeStatus) note(leader string) string {
 		if n.Status.Obstacle != "" {
 			notes = append(notes, n.Status.Obstacle)
 		}
+		if n.Status.ToRestore > 0 {
+			notes = append(notes, fmt.Sprintf("restoring, %s of %s keys", thousands(n.Status.Restored), thousands(n.Status.ToRestore)))
+		}
+		if n.Status.Full {
+			notes = append(notes, "disk full: reads only")
+		}
 		if n.Status.Copying {
 			notes = append(notes, "catching up")
 		}

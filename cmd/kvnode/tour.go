@@ -104,7 +104,8 @@ func shortenTokens(text, token string) string {
 }
 
 func (t *tour) send(method, url, body, token string) (a answer, text string, err error) {
-	ctx, cancel := context.WithTimeout(t.ctx, 30*time.Second)
+	const patience = time.Minute // an administrative request is answered after 40 s at the latest
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))
 	if err != nil {

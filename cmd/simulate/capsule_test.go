@@ -89,6 +89,13 @@ func TestReplayComparesDigests(t *testing.T) {
 	if _, _, code = start(t, binary, "replay", "--verdict-only", file); code != exitHolds {
 		t.Errorf("exit code %d without the digest", code)
 	}
+	trace := file + ".trace"
+	_, _, code = start(t, binary, "replay", "--verdict-only", "--trace", trace, file)
+	events, err := os.ReadFile(trace)
+	if err != nil || code != exitHolds {
+		t.Fatalf("exit code %d, %v", code, err)
+	}
+	expect(t, string(events), `^\d+\.\d{3}s n1 start, boot 0$`, `^\d+\.\d{3}s n1 -> n2 deliver `)
 }
 
 // TestCapsulesOfPeopleStay: nothing is written over a file that somebody may have edited.
@@ -199,6 +206,7 @@ func TestBadCapsules(t *testing.T) {
 		{[]string{"replay", filepath.Join(dir, "none")}, "the capsule cannot be read"},
 		{[]string{"replay"}, "which capsule? name its file, like: simulate replay seed-7.capsule"},
 		{[]string{"shrink"}, "which capsule? name its file, like: simulate shrink seed-7.capsule"},
+		{[]string{"replay", "--trace", filepath.Join(dir, "trace"), bad, bad}, "--trace is for one capsule, and there are 2"},
 		{[]string{"shrink", bad, "--workers", "0"}, "line 3"},
 		{[]string{"shrink", bad, "more"}, `"more" is too much; simulate shrink takes one capsule at a time`},
 		{[]string{"run", "--seed", "1", "--html", filepath.Join(dir, "no", "folder")}, "the picture cannot be written"},

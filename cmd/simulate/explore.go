@@ -85,8 +85,8 @@ func explorePath(c *common, x *kvsim.Exploration, text, trace string) error {
 		return err
 	}
 	var result kvsim.Result
-	err = tracing(trace, func(options kvsim.Options) error {
-		result, err = x.RunPath(path, options)
+	err = tracing(trace, func(trace func(line string)) error {
+		result, err = x.RunPath(path, kvsim.Options{Trace: trace})
 		return err
 	})
 	if err != nil {

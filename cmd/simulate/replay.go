@@ -13,6 +13,7 @@ import (
 
 func newReplay(c *common) *cobra.Command {
 	var verdictOnly bool
+	var trace string
 	command := &cobra.Command{
 		Use:   "replay FILE…",
 		Short: "Run capsules and compare",
@@ -22,6 +23,9 @@ Exit codes: 0 everything is as expected, also a violation; 1 something is not; 2
 no capsule: the error names the line.`,
 		Args: capsuleArgs(math.MaxInt),
 		RunE: func(_ *cobra.Command, files []string) error {
+			if trace != "" && len(files) > 1 {
+				return fmt.Errorf("--trace is for one capsule, and there are %d: replay them one by one", len(files))
+			}
 			capsules := make([]kvsim.Capsule, len(files))
 			for i, file := range files { // all are read before the first is run
 				var err error
@@ -31,7 +35,11 @@ no capsule: the error names the line.`,
 			}
 			replays := make([]replayJSON, len(files))
 			for i, file := range files {
-				result, err := capsules[i].Run()
+				var result kvsim.Result
+				err := tracing(trace, func(trace func(line string)) (err error) {
+					result, err = capsules[i].Run(trace)
+					return err
+				})
 				if err != nil {
 					return err
 				}
@@ -44,6 +52,7 @@ no capsule: the error names the line.`,
 		},
 	}
 	command.Flags().BoolVar(&verdictOnly, "verdict-only", false, "ignore digests: the code has changed since")
+	command.Flags().StringVar(&trace, "trace", "", "write every event of the one capsule to this `FILE`, a line each")
 	return command
 }
 

@@ -48,27 +48,27 @@ func newRun(c *common) *cobra.Command {
 
 // runSeed runs a seed, with a trace unless the name of its file is empty.
 func runSeed(runner *kvsim.Runner, seed uint64, trace string) (result kvsim.Result, err error) {
-	err = tracing(trace, func(options kvsim.Options) error {
-		result = runner.RunWith(seed, options)
+	err = tracing(trace, func(trace func(line string)) error {
+		result = runner.RunWith(seed, kvsim.Options{Trace: trace})
 		return nil
 	})
 	return result, err
 }
 
-// tracing runs something with a trace in a file, with none if the name is empty.
-func tracing(name string, run func(options kvsim.Options) error) error {
+// tracing runs something with a trace in a file, with none (nil) if the name is empty.
+func tracing(name string, run func(trace func(line string)) error) error {
 	if name == "" {
-		return run(kvsim.Options{})
+		return run(nil)
 	}
 	file, err := os.Create(name)
 	if err != nil {
 		return fmt.Errorf("the trace cannot be written: %w", err)
 	}
 	w := bufio.NewWriter(file)
-	failed := run(kvsim.Options{Trace: func(line string) {
+	failed := run(func(line string) {
 		_, _ = w.WriteString(line) // the writer remembers an error until Flush
 		_ = w.WriteByte('\n')
-	}})
+	})
 	if err := errors.Join(w.Flush(), file.Close()); err != nil {
 		return fmt.Errorf("the trace cannot be written: %w", err)
 	}

@@ -165,6 +165,8 @@ type Log struct {
 	confFloor   uint64               // as leader: a change of members may be pending until this index is applied
 	settling    bool                 // as leader: the entry is in the log that settles the last change of voters
 	appliedTerm uint64               // term of the entry at status.Applied
+
+	known, knownTerm uint64 // up to which index the leader of a term has said that this node has its entries
 }
 
 // New makes the Log of a node that starts, from the records that are durable, in any order; none for
@@ -221,77 +223,6 @@ func (l *Log) unsteady() bool {
 	return l.leading && (l.confFloor == unknownFloor || !slices.Equal(l.nextVoters(), l.status.Voters))
 }
 
-// Result says what became of a message.
-type Result uint8
-
-// The results of a Step.
-const (
-	Stepped     Result = iota // raft took it
-	Ignored                   // well-formed, of no use now
-	Malformed                 // no Log of this release sent it
-	Misdirected               // for another life
-	// Rollback means that this node's disk lost what it had called durable: the leader knows it to
-	// hold entries that it lacks. It must not go on under this ID.
-	Rollback
-)
-
-// Step takes a message of a peer. The log keeps payload. Tick comes first, so that the log knows
-// what time it is.
-func (l *Log) Step(from ID, payload []byte) Result {
-	m, ok := readMessage(from, payload)
-	switch {
-	case !ok || !from.valid() || from == l.config.Self:
-		return Malformed
-	case ID(m.GetTo()) != l.config.Self:
-		return Misdirected
-	}
-	if result := l.judge(m); result != Stepped {
-		return result
-	}
-	l.note(m)
-	term, vote := l.status.Term, l.vote
-	l.dirty = true
-	if l.node.Step(m) != nil {
-		return Ignored
-	}
-	l.observe()
-	switch {
-	case l.leading:
-		l.heard[from] = l.now
-	case l.status.Leader == from && l.status.Term == m.GetTerm(), // it was heard
-		l.vote == from && (vote != from || term != l.status.Term): // it may become the leader
-		l.waitForLeader()
-	}
-	return Stepped
-}
-
-// judge finds the messages that raft must not see.
-func (l *Log) judge(m *pb.Message) Result {
-	if l.buried(ID(m.GetFrom())) {
-		return Ignored
-	}
-	switch m.GetType() {
-	case pb.MsgProp: // one hop is enough: who was taken for the leader is none
-		if !l.leading || l.unsteady() {
-			return Ignored
-		}
-	case pb.MsgPreVote: // whoever hears from a leader wants no other (Raft thesis, 6.2)
-		if l.leading || l.status.Leader != 0 && l.now < l.leaderUntil {
-			return Ignored
-		}
-	case pb.MsgHeartbeat:
-		if m.GetTerm() >= l.status.Term && m.GetCommit() > l.storage.last() {
-			return Rollback
-		}
-	case pb.MsgAppResp:
-		if !m.GetReject() && m.GetIndex() > l.storage.last() {
-			return Ignored
-		}
-	default:
-	}
-	return Stepped
-}
-
 // Ready appends to out all there is to do since it was last called. It must be called before what a
 // call changed is revealed to anybody, and costs nothing when there is nothing.
 func (l *Log) Ready(out *Output) {
@@ -335,7 +266,7 @@ func (l *Log) drain(out *Output) {
 		}
 		l.canvass(work.Messages, out)
 		for _, m := range work.Messages {
-			if l.buried(ID(m.GetTo())) {
+			if l.Buried(ID(m.GetTo())) {
 				continue
 			}
 			out.Messages = append(out.Messages, Message{To: ID(m.GetTo()), Payload: appendMessage(nil, m)})

@@ -24,7 +24,8 @@ func (l *Log) Bury(id ID) {
 	}
 }
 
-func (l *Log) buried(id ID) bool {
+// Buried tells whether a life was buried here, and is still counted among the members.
+func (l *Log) Buried(id ID) bool {
 	_, found := slices.BinarySearch(l.storage.buried, id)
 	return found
 }
@@ -34,7 +35,7 @@ func (l *Log) buried(id ID) bool {
 func (l *Log) Decides(up func(ID) bool) bool {
 	count := 0
 	for _, id := range l.status.Voters {
-		if !l.buried(id) && up(id) {
+		if !l.Buried(id) && up(id) {
 			count++
 		}
 	}
@@ -49,11 +50,12 @@ func (l *Log) Decides(up func(ID) bool) bool {
 func (l *Log) judgeLoss() {
 	dead := 0
 	for _, id := range l.status.Voters {
-		if l.buried(id) {
+		if l.Buried(id) {
 			dead++
 		}
 	}
-	l.status.Lost = 2*dead > len(l.status.Voters) || dead > 0 && 2*dead == len(l.status.Voters) && !l.status.Settled
+	_, _, ok := l.halves()
+	l.status.Lost = 2*dead > len(l.status.Voters) || dead > 0 && 2*dead == len(l.status.Voters) && !ok
 }
 
 // halves finds the half of the voters that is buried, and the rest, who decide together if they are
@@ -65,7 +67,7 @@ func (l *Log) halves() (dead, rest []ID, ok bool) {
 		return nil, nil, false
 	}
 	for _, id := range l.status.Voters {
-		if l.buried(id) {
+		if l.Buried(id) {
 			dead = append(dead, id)
 		} else {
 			rest = append(rest, id)
@@ -78,7 +80,7 @@ func (l *Log) halves() (dead, rest []ID, ok bool) {
 	gone := 0
 	for _, id := range next {
 		switch {
-		case l.buried(id):
+		case l.Buried(id):
 			gone++
 		case !slices.Contains(rest, id):
 			rest = append(rest, id)

@@ -365,6 +365,40 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// TestRollbackToOtherEntries: so is one that came back with entries of a leader before, which nobody else has any more:
+// the leader knows how many entries it had, and it takes the old ones for them.
+func TestRollbackToOtherEntries(t *testing.T) {
+	w := newCluster(t, 3, 100)
+	w.forgetful = true
+	liar := w.leader()
+	others := w.others(liar)
+	for _, n := range others {
+		w.stop(n)
+	}
+	for _, op := range []string{"lost 1", "lost 2", "lost 3", "lost 4"} {
+		w.propose(liar, op)
+	}
+	w.flow(election / 2)
+	old, had := maps.Clone(liar.disk), liar.durable
+	w.stop(liar)
+	for _, n := range others {
+		w.boot(n)
+	}
+	w.leader()
+	w.must("op 1")
+	w.boot(liar)
+	w.flow(5 * election)
+	w.stop(liar)
+	liar.disk, liar.durable = old, had
+	w.boot(liar)
+	w.flow(5 * election)
+	w.must("op 2")
+	w.flow(election)
+	if w.counts["rollback"] == 0 {
+		t.Errorf("nobody noticed: %+v", liar.log.Status())
+	}
+}
+
 // TestOneHop: a proposal goes to the leader, and no further if that is none.
 func TestOneHop(t *testing.T) {
 	w := newCluster(t, 3, 100)

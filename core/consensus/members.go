@@ -125,7 +125,7 @@ func (l *Log) unwantedVoter(desired []ID) (id ID, more bool) {
 		if id == l.config.Self || slices.Contains(desired, id) {
 			continue
 		}
-		if l.buried(id) || l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
+		if l.Buried(id) || l.now-l.ledSince >= l.config.ElectionTimeout && l.dispensable(id) {
 			return id, true
 		}
 		more = true
@@ -140,7 +140,7 @@ func (l *Log) alive(id ID) bool {
 	if !known {
 		spoke = l.ledSince
 	}
-	return id == l.config.Self || !l.buried(id) && l.now-spoke < l.config.ElectionTimeout
+	return id == l.config.Self || !l.Buried(id) && l.now-spoke < l.config.ElectionTimeout
 }
 
 // dispensable tells whether the voters without one of them have a majority that is alive.

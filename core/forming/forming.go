@@ -32,7 +32,8 @@ type peer struct {
 	view       []string
 	shardCount int
 	formed     bool          // the peer belongs to a store
-	missing    string        // who is missing there for a majority
+	decides    bool          // a majority of that store seems to be up, as the peer sees it
+	missing    string        // who is not up there
 	pledged    view.Founding // by founder.Life
 }
 
@@ -79,7 +80,8 @@ func (f *Former) Welcomed(life view.LifeID, w *wire.Welcome) bool {
 	p.challenge = 0
 	p.founder = view.Founder{Address: w.Address, Life: life, Key: w.Key}
 	p.known = true
-	p.view, p.shardCount, p.formed, p.missing = w.View, w.ShardCount, w.Formed, w.Missing
+	p.view, p.shardCount = w.View, w.ShardCount
+	p.formed, p.decides, p.missing = w.Formed, w.Decides, w.Missing
 	return true
 }
 
@@ -141,19 +143,24 @@ func (f *Former) count() int {
 	return max(count, 1)
 }
 
-// Joining says in a sentence that a peer belongs to a store, which this node is to join, and what is
-// in the way; "" if no peer does.
+// Joining says in a sentence that a peer belongs to a store, which this node is to join, and what is in the way;
+// "" if no peer does. A peer that sees a majority is believed rather than others, then one that knows who is missing.
 func (f *Former) Joining() string {
-	text := ""
+	text, named := "", false
 	for i := range f.peers {
-		if !f.peers[i].formed {
+		p := &f.peers[i]
+		if !p.formed {
 			continue
 		}
-		text = fmt.Sprintf("%s is joining the store that %s belongs to", f.view[f.self], f.view[i])
-		if f.peers[i].missing == "" {
-			return text
+		joining := fmt.Sprintf("%s is joining the store that %s belongs to", f.view[f.self], f.view[i])
+		switch {
+		case p.decides:
+			return joining
+		case p.missing != "":
+			text, named = joining+"; that takes a majority of its voting members, of which are missing "+p.missing, true
+		case !named:
+			text = fmt.Sprintf("%s; that takes a majority of its voting members, and %s has not been told yet who they are", joining, f.view[i])
 		}
-		text += "; that takes a majority of its voting members, of which are missing " + f.peers[i].missing
 	}
 	return text
 }

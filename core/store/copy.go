@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
@@ -13,8 +15,7 @@ type Copy struct {
 	shelves [shard.Slots]*shelf
 	count   int           // versions that came
 	clock   hlc.Time      // the highest of theirs
-	newest  causal.Vector // the last write of each replica among them
-	beyond  causal.Vector // the same of what to does not cover: whoever copies from here has to find that, too
+	beyond  causal.Vector // the last write of each replica among them that to does not cover
 }
 
 // NewCopy begins a copy that will hold everything that to covers.
@@ -29,8 +30,15 @@ func (c *Copy) Len() int { return c.count }
 // Clock is the highest hybrid time that came, zero for none.
 func (c *Copy) Clock() hlc.Time { return c.clock }
 
-// Newest names the last write of each replica that came; not to be modified.
-func (c *Copy) Newest() causal.Vector { return c.newest }
+// Overtaken tells whether versions came that the source got while the copy was made, so that they are beyond
+// its coverage; gone names replicas that no coverage names any more.
+func (c *Copy) Overtaken(gone func(causal.ReplicaID) bool) bool {
+	return slices.ContainsFunc(c.beyond, func(dot causal.Dot) bool { return !gone(dot.Replica) })
+}
+
+// Follow goes on with a copy: the source covers to by now, and with it all that came so far. What it covers
+// more than before is still to come.
+func (c *Copy) Follow(to causal.Coverage) { c.to, c.beyond = c.to.RaiseAll(to), nil }
 
 // Add takes a part. A key may come again.
 func (c *Copy) Add(versions []Version) {
@@ -42,7 +50,6 @@ func (c *Copy) Add(versions []Version) {
 		}
 		c.shelves[slot].offer(v, 0, 0)
 		c.clock = max(c.clock, v.Clock())
-		c.newest = c.newest.Raise(v.Dot)
 		if !c.to.At(slot).Covers(v.Dot) {
 			c.beyond = c.beyond.Raise(v.Dot)
 		}

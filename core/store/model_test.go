@@ -357,7 +357,6 @@ func (w *world) install(t *rapid.T, r *replica) {
 		if b := best[v.Key]; b == nil || v.Compare(b) > 0 {
 			best[v.Key] = v
 		}
-		want.Overtook = want.Overtook || !c.told.At(shard.SlotOf(v.Key)).Covers(v.Dot) && !r.gone(v.Dot.Replica)
 	}
 	for key, v := range best {
 		slot := shard.SlotOf(key)

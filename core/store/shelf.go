@@ -53,6 +53,12 @@ func (s *shelf) offer(v *Version, position, number uint64) Result {
 	return Stored
 }
 
+// expect makes room in an empty shelf.
+func (s *shelf) expect(keys int) {
+	s.entries = make(map[string]*entry, keys)
+	s.order = make([]arrival, 0, keys+keys/8)
+}
+
 // liveOf is 1 for a value, 0 for a tombstone.
 func liveOf(v *Version) int {
 	if v.Deleted {

@@ -17,6 +17,8 @@ type Store struct {
 	have    causal.Coverage
 	next    uint64     // number of the next arrival; numbers start at 1
 	covers  []coverage // what arrives since when, oldest first; bounded
+
+	expected int // keys in a slot, while the store is restored; 0: unknown
 }
 
 // coverage says that the writes of a dot's replica up to its number, beyond the coverage before, are
@@ -88,10 +90,13 @@ func (s *Store) LiveIn(slots *shard.Set) (n uint64) {
 // Len is the number of keys held, tombstones included.
 func (s *Store) Len() uint64 { return uint64(s.keys) }
 
+// Expect says how many keys are about to be restored in each slot, about: room is made for them at once.
+func (s *Store) Expect(keys int) { s.expected = keys }
+
 // Restored makes have what a log says it is, once every version on record has been offered. The order on
 // record is not the one of growth, and have does not name everybody.
 func (s *Store) Restored(have causal.Coverage) {
-	s.have = have
+	s.have, s.expected = have, 0
 	var newest causal.Vector
 	s.Versions(func(v *Version) bool {
 		newest = newest.Raise(v.Dot)
@@ -162,6 +167,9 @@ func (s *Store) thin() {
 // somebody who lacks that begins no earlier.
 func (s *Store) Offer(v *Version, position uint64) Result {
 	shelf := &s.shelves[shard.SlotOf(v.Key)]
+	if shelf.entries == nil && s.expected > 0 {
+		shelf.expect(s.expected)
+	}
 	keys, live := len(shelf.entries), shelf.live
 	result := shelf.offer(v, position, s.next)
 	s.next++
@@ -172,8 +180,7 @@ func (s *Store) Offer(v *Version, position uint64) Result {
 
 // Installed tells what an installation found.
 type Installed struct {
-	Skipped  bool // versions that are here, or were superseded here
-	Overtook bool // versions beyond the coverage of the copy: written while it was made
+	Skipped bool // versions that are here, or were superseded here
 }
 
 // Install takes a whole copy: versions that together hold everything that it covers and that have did not cover
@@ -192,8 +199,7 @@ func (s *Store) Install(c *Copy, gone func(causal.ReplicaID) bool, full bool, po
 	}
 	for _, dot := range c.beyond {
 		if !gone(dot.Replica) {
-			s.note(dot)
-			n.Overtook = true
+			s.note(dot) // whoever copies from here has to find that, too
 		}
 	}
 	for i, theirs := range c.shelves {

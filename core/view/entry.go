@@ -6,7 +6,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/shard"
 )
 
-// Entry is one entry of the configuration log: a Request, an Enter, a Report or an Unseat. It is a request or a
+// Entry is one entry of the configuration log: a Request, an Enter, a Report, an Unseat or an Expel. It is a request or a
 // fact, never a decision: those follow from the entries, inside of Apply.
 type Entry interface {
 	kind() byte
@@ -76,6 +76,10 @@ type Report struct {
 // majority of those who vote may need it, and whoever is gone does not vote.
 type Unseat struct{ Life LifeID }
 
+// Expel says that a life that is leaving has been silent for so long that it is not waited for: it goes without handing
+// over what only it holds.
+type Expel struct{ Life LifeID }
+
 const (
 	entryVersion = 1
 
@@ -87,6 +91,7 @@ const (
 	kindEnter     = 6
 	kindReport    = 7
 	kindUnseat    = 8
+	kindExpel     = 9
 )
 
 func (o Invite) kind() byte       { return kindInvite }
@@ -98,6 +103,7 @@ func (e Request) kind() byte      { return e.Operation.kind() }
 func (e Enter) kind() byte        { return kindEnter }
 func (e Report) kind() byte       { return kindReport }
 func (e Unseat) kind() byte       { return kindUnseat }
+func (e Expel) kind() byte        { return kindExpel }
 
 // AppendEntry appends the canonical encoding of e.
 func AppendEntry(buf []byte, e Entry) []byte { return e.append(append(buf, entryVersion, e.kind())) }
@@ -115,6 +121,8 @@ func ReadEntry(r *codec.Reader) Entry {
 		e = Enter{Address: r.String(), Life: LifeID(r.Fixed64()), Instead: LifeID(r.Fixed64())}
 	case kindUnseat:
 		e = Unseat{Life: LifeID(r.Fixed64())}
+	case kindExpel:
+		e = Expel{Life: LifeID(r.Fixed64())}
 	case kindReport:
 		e = readReport(r)
 	default:
@@ -187,6 +195,8 @@ func (e Enter) append(buf []byte) []byte {
 }
 
 func (e Unseat) append(buf []byte) []byte { return codec.AppendFixed64(buf, uint64(e.Life)) }
+
+func (e Expel) append(buf []byte) []byte { return codec.AppendFixed64(buf, uint64(e.Life)) }
 
 func (e Report) append(buf []byte) []byte {
 	buf = codec.AppendFixed64(buf, uint64(e.Life))

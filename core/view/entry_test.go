@@ -24,6 +24,7 @@ func entries() []view.Entry {
 		view.Request{By: 1, Number: 7, Operation: view.StartReshard{Count: 2}},
 		view.Request{By: 1, Number: 1 << 60, Operation: view.Abort{Started: 300}},
 		view.Enter{Address: "d:80", Life: 1 << 63, Instead: 7},
+		view.Unseat{Life: 1 << 63}, view.Expel{Life: 1<<63 + 1},
 		view.Report{Life: 9, Epoch: 4},
 		view.Report{
 			Life: 9, Epoch: 4, Sealed: []causal.Dot{{Replica: 3}, {Replica: 4, Seq: 5}}, Ready: []causal.ReplicaID{7, 1<<32 - 1},

@@ -89,6 +89,16 @@ func (e Unseat) apply(c *change) Outcome {
 	return Outcome{Result: Done}
 }
 
+// Expel that comes late, of a life that is gone or was never to leave, ends nobody else.
+func (e Expel) apply(c *change) Outcome {
+	i := c.MemberOf(e.Life)
+	if i < 0 || e.Life == 0 || !c.Members[i].Leaving {
+		return Outcome{}
+	}
+	c.expel(i)
+	return Outcome{Result: Done}
+}
+
 // leave removes the members that were to go and have nothing left to hand over.
 func (c *change) leave() (again bool) {
 	for i := len(c.Members) - 1; i >= 0; i-- {

@@ -135,7 +135,10 @@ func (w *world) down(address string) (lives []view.LifeID) {
 func (w *world) request(p *process) {
 	address := string(rune('a' + below(7).Draw(w.t, "address")))
 	var o view.Operation
-	switch oneOf(w.t, "operation", "invite", "remove", "down", "add", "reshard", "reshard", "reshard", "abort", "boot", "unseat") {
+	switch oneOf(w.t, "operation", "invite", "remove", "down", "add", "reshard", "reshard", "reshard", "abort", "boot", "unseat", "expel") {
+	case "expel": // whoever it is, and whenever it comes
+		w.flight = append(w.flight, view.Expel{Life: p.life})
+		return
 	case "unseat":
 		w.unseat()
 		return

@@ -138,6 +138,16 @@ func fill(homes []shard.ID, seats []seat, sizes, limits []int) []shard.ID {
 	return append(homes, chosen...)
 }
 
+// Prepared is how many members hold all of a layout that is not in force yet.
+func (c *Configuration) Prepared() (count int) {
+	for i := range c.Assignments {
+		if c.Assignments[i].Stage == Prepared {
+			count++
+		}
+	}
+	return count
+}
+
 func (o Abort) request(c *change) Outcome {
 	if c.Reshard.Phase != Copying || c.Reshard.Started != o.Started {
 		return Outcome{Result: Over}

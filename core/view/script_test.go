@@ -156,6 +156,8 @@ func (s *script) entry(t *testing.T, line string) view.Entry {
 		return s.report(t, words[1:])
 	case "unseat":
 		return view.Unseat{Life: life(words[1])}
+	case "expel":
+		return view.Expel{Life: life(words[1])}
 	default:
 		t.Fatalf("unknown entry %q", line)
 	}

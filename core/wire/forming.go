@@ -39,7 +39,8 @@ type Welcome struct {
 	ShardCount int
 	Formed     bool   // the sender belongs to a store:
 	Store      []byte // this configuration of it, as view.AppendConfiguration writes it; nil if not Formed
-	Missing    string // who is missing for a majority of the voting members, "" if it seems to be up
+	Decides    bool   // a majority of its voting members seems to be up; false too where nobody has said who votes
+	Missing    string // those of them who are not up, "" for nobody
 }
 
 func (*Welcome) kind() kind { return kindWelcome }
@@ -51,7 +52,8 @@ func (b *Welcome) append(buf []byte) []byte {
 	buf = appendStart(buf, b.View, b.ShardCount)
 	buf = codec.AppendBool(buf, b.Formed)
 	if b.Formed {
-		buf = codec.AppendString(codec.AppendBytes(buf, b.Store), b.Missing)
+		buf = codec.AppendBool(codec.AppendBytes(buf, b.Store), b.Decides)
+		buf = codec.AppendString(buf, b.Missing)
 	}
 	return buf
 }
@@ -62,7 +64,7 @@ func (b *Welcome) read(r *codec.Reader) {
 	copy(b.Key[:], r.Raw(len(b.Key)))
 	b.View, b.ShardCount = readStart(r)
 	if b.Formed = r.Bool(); b.Formed {
-		b.Store, b.Missing = bytes.Clone(r.Bytes()), r.String()
+		b.Store, b.Decides, b.Missing = bytes.Clone(r.Bytes()), r.Bool(), r.String()
 	}
 }
 

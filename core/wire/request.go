@@ -72,11 +72,15 @@ const (
 	StatusNoAnswer    // a read: no owner answered in time
 	StatusDeclined    // an administrative request that the configuration log declined: Outcome says why
 	StatusNoMajority  // an administrative request that was not decided: Reason says who is missing
-	StatusRolledBack  // a reshard that made no progress, or lost a node that it needs
+	StatusRolledBack  // a reshard that made no progress, or lost a node that it needs; an added member that was placed anew or ended
 
 	// Something that may have taken effect, or may yet.
 	StatusUnknown
 	StatusUnfinished // an administrative request that is decided and takes longer than the request may wait
+
+	// StatusFull tells a client that nothing happened and nothing will, since the disks of those who could write
+	// it down are full: Reason says whose. Between nodes it promises nothing: it could not be put on record.
+	StatusFull
 	statusEnd
 )
 
@@ -84,7 +88,7 @@ const (
 func (s Status) String() string {
 	names := [...]string{
 		"invalid", "found", "not found", "created", "replaced", "deleted", "answered", "waiting", "uncovered", "moved",
-		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "declined", "no majority", "rolled back", "outcome unknown", "unfinished",
+		"bad token", "unsatisfied", "shard down", "overloaded", "forming", "refused", "no shard", "no answer", "declined", "no majority", "rolled back", "outcome unknown", "unfinished", "disk full",
 	}
 	return names[min(int(s), len(names)-1)]
 }
@@ -104,6 +108,7 @@ type Forward struct {
 	Value   []byte
 	Shard   shard.ID // OpKeyCount
 	Context causal.Context
+	Time    hlc.Time // of a write that is repeated from a backup; else zero
 }
 
 func (*Forward) kind() kind { return kindForward }
@@ -116,7 +121,8 @@ func (b *Forward) append(buf []byte) []byte {
 	buf = codec.AppendString(buf, b.Key)
 	buf = codec.AppendBytes(buf, b.Value)
 	buf = codec.AppendUint(buf, uint64(b.Shard))
-	return causal.AppendContext(buf, b.Context)
+	buf = causal.AppendContext(buf, b.Context)
+	return codec.AppendUint(buf, uint64(b.Time))
 }
 
 func (b *Forward) read(r *codec.Reader) {
@@ -127,7 +133,8 @@ func (b *Forward) read(r *codec.Reader) {
 	b.Value = bytes.Clone(r.Bytes())
 	b.Shard = shard.ID(r.UintMax(1<<32 - 1))
 	b.Context = causal.ReadContext(r, nil)
-	if b.Op == 0 || b.Op >= opEnd || !b.Op.OnKey() && b.Op != OpKeyCount {
+	b.Time = hlc.Time(r.Uint())
+	if b.Op == 0 || b.Op >= opEnd || !b.Op.OnKey() && b.Op != OpKeyCount || b.Time != 0 && !b.Op.Writes() {
 		r.Fail()
 	}
 }

@@ -54,6 +54,8 @@ const (
 	kindConfiguration
 	kindRaft
 	kindPropose
+	kindFullHeartbeat
+	kindRestoringHeartbeat
 )
 
 func newBody(k kind) Body {
@@ -84,6 +86,10 @@ func newBody(k kind) Body {
 		return new(Raft)
 	case kindPropose:
 		return new(Propose)
+	case kindFullHeartbeat:
+		return &Heartbeat{Full: true}
+	case kindRestoringHeartbeat:
+		return &Heartbeat{Restoring: true}
 	default:
 		return nil
 	}
@@ -127,9 +133,21 @@ type Heartbeat struct {
 	Have   causal.Coverage
 	Copied uint64 // keys
 	ToCopy uint64 // keys, as far as the sender knows; not less than Copied
+	Full   bool   // its disk is full: it reads, and can write nothing down
+
+	// Restoring says that it has keys from a backup that are not in the store yet. It is not told while the disk is full.
+	Restoring bool
 }
 
-func (*Heartbeat) kind() kind { return kindHeartbeat }
+func (b *Heartbeat) kind() kind {
+	if b.Full {
+		return kindFullHeartbeat
+	}
+	if b.Restoring {
+		return kindRestoringHeartbeat
+	}
+	return kindHeartbeat
+}
 
 func (b *Heartbeat) append(buf []byte) []byte {
 	buf = causal.AppendCoverage(buf, b.Have)
@@ -209,6 +227,7 @@ type State struct {
 	Boot     uint64
 	Cursor   uint64          // where the next part begins
 	Keys     uint64          // live keys in the slots asked for; only in the first
+	Whole    shard.Set       // of a full copy: the slots of which the source itself has everything; only in the first
 	To       causal.Coverage // of the slots asked for, taken before the first part; only in the first
 	Versions []store.Version
 }
@@ -223,6 +242,7 @@ func (b *State) append(buf []byte) []byte {
 	buf = codec.AppendFixed64(buf, b.Boot)
 	buf = codec.AppendUint(buf, b.Cursor)
 	buf = codec.AppendUint(buf, b.Keys)
+	buf = shard.AppendSet(buf, &b.Whole)
 	buf = causal.AppendCoverage(buf, b.To)
 	return appendVersions(buf, b.Versions)
 }
@@ -234,6 +254,7 @@ func (b *State) read(r *codec.Reader) {
 	b.Boot = r.Fixed64()
 	b.Cursor = r.Uint()
 	b.Keys = r.Uint()
+	b.Whole = shard.ReadSet(r)
 	b.To = causal.ReadCoverage(r)
 	b.Versions = readVersions(r)
 }

@@ -80,13 +80,15 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body {
 			w := &wire.Welcome{Address: "b:1", Challenge: number(t), Key: view.Key{7}, View: []string{"a:1"}, Formed: rapid.Bool().Draw(t, "formed")}
 			if w.Formed {
-				w.Store, w.Missing = drawBytes(t), rapid.String().Draw(t, "missing")
+				w.Store, w.Decides, w.Missing = drawBytes(t), rapid.Bool().Draw(t, "decides"), rapid.String().Draw(t, "missing")
 			}
 			return w
 		},
 		func(t *rapid.T) wire.Body { return &wire.Pledge{Founding: drawFounding(t)} },
 		func(t *rapid.T) wire.Body {
-			return &wire.Heartbeat{Have: drawCoverage(t), Copied: number(t), ToCopy: number(t)}
+			b := &wire.Heartbeat{Have: drawCoverage(t), Copied: number(t), ToCopy: number(t), Full: rapid.Bool().Draw(t, "full")}
+			b.Restoring = !b.Full && rapid.Bool().Draw(t, "restoring")
+			return b
 		},
 		func(t *rapid.T) wire.Body {
 			return &wire.Batch{Replica: 3, From: number(t), To: number(t), Slots: drawSet(t), Writes: drawVersions(t)}
@@ -97,19 +99,23 @@ func bodies() []func(t *rapid.T) wire.Body {
 		func(t *rapid.T) wire.Body {
 			return &wire.State{
 				Transfer: number(t), Asked: number(t), First: rapid.Bool().Draw(t, "first"), Last: rapid.Bool().Draw(t, "last"),
-				Boot: number(t), Cursor: number(t), Keys: number(t), To: drawCoverage(t), Versions: drawVersions(t),
+				Boot: number(t), Cursor: number(t), Keys: number(t), Whole: drawSet(t), To: drawCoverage(t), Versions: drawVersions(t),
 			}
 		},
 		func(t *rapid.T) wire.Body {
-			return &wire.Forward{
+			f := &wire.Forward{
 				Counter: number(t), Request: number(t), Final: rapid.Bool().Draw(t, "final"),
 				Op:  rapid.SampledFrom([]wire.Op{wire.OpGet, wire.OpPut, wire.OpDelete, wire.OpKeyCount}).Draw(t, "op"),
 				Key: rapid.String().Draw(t, "key"), Value: drawBytes(t), Shard: shard.ID(rapid.Uint32().Draw(t, "shard")), Context: drawContext(t),
 			}
+			if f.Op.Writes() {
+				f.Time = hlc.Time(rapid.Uint64().Draw(t, "time"))
+			}
+			return f
 		},
 		func(t *rapid.T) wire.Body {
 			return &wire.Reply{
-				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusUnfinished)).Draw(t, "status")),
+				Counter: number(t), Status: wire.Status(rapid.IntRange(int(wire.StatusFound), int(wire.StatusFull)).Draw(t, "status")),
 				Value: drawBytes(t), Context: causal.Pack(drawContext(t)), Clock: hlc.Time(number(t)), Dot: causal.Dot{Replica: 1, Seq: number(t)}, Count: number(t),
 				Reason: rapid.String().Draw(t, "reason"),
 			}
@@ -208,8 +214,9 @@ func TestRangesAreChecked(t *testing.T) {
 		"no operation":                       &wire.Forward{},
 		"unknown operation":                  &wire.Forward{Op: 200},
 		"operation that nobody passes on":    &wire.Forward{Op: wire.OpView},
+		"read at a time":                     &wire.Forward{Op: wire.OpGet, Time: 1},
 		"no status":                          &wire.Reply{},
-		"unknown status":                     &wire.Reply{Status: wire.StatusUnfinished + 1},
+		"unknown status":                     &wire.Reply{Status: wire.StatusFull + 1},
 		"no founders":                        &wire.Pledge{Founding: view.Founding{ShardCount: 1}},
 		"no shards":                          &wire.Pledge{Founding: view.Founding{Founders: []view.Founder{{Address: "a"}}}},
 		"too many shards":                    &wire.Pledge{Founding: view.Founding{ShardCount: shard.MaxShards + 1, Founders: []view.Founder{{Address: "a"}}}},
@@ -242,13 +249,13 @@ func TestNames(t *testing.T) {
 	for op := range wire.OpProgress + 1 {
 		seen[op.String()] = true
 	}
-	for status := range wire.StatusUnfinished + 1 {
+	for status := range wire.StatusFull + 1 {
 		seen["status "+status.String()] = true
 	}
-	if want := int(wire.OpProgress) + int(wire.StatusUnfinished) + 2; len(seen) != want {
+	if want := int(wire.OpProgress) + int(wire.StatusFull) + 2; len(seen) != want {
 		t.Errorf("%d names for %d values: %v", len(seen), want, seen)
 	}
-	if got := wire.StatusUnfinished.String(); got != "unfinished" {
+	if got := wire.StatusFull.String(); got != "disk full" {
 		t.Errorf("the last status is called %q", got)
 	}
 	if got := wire.OpShardMembers.String(); got != "shard members" {

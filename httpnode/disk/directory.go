@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -27,14 +28,20 @@ const (
 // format is the version of what the directory consists of; the records have one of their own.
 const format = 1
 
-const markerText = "Data directory of a Sequitur node, format "
+// What the marker of a directory says in which everything is that should be.
+const (
+	markerText = "Data directory of a Sequitur node, format "
+	wholeText  = markerText + "1\n"
+)
 
 // Why a directory cannot be used. The text that wraps them names the directory and says what to do.
 var (
-	ErrForeign = errors.New("disk: not the data directory of a node")
-	ErrNewer   = errors.New("disk: written by a newer release")
-	ErrInUse   = errors.New("disk: in use by another process")
-	ErrCorrupt = errors.New("disk: damaged")
+	ErrForeign  = errors.New("disk: not the data directory of a node")
+	ErrNewer    = errors.New("disk: written by a newer release")
+	ErrInUse    = errors.New("disk: in use by another process")
+	ErrPartial  = errors.New("disk: half a restore")
+	ErrOccupied = errors.New("disk: occupied")
+	ErrCorrupt  = errors.New("disk: damaged")
 )
 
 // claim makes the directory if there is none, locks it, and checks that it is one of ours or empty.
@@ -46,20 +53,28 @@ func (l *Log) claim() (err error) {
 	if err != nil {
 		return l.refusal("cannot be read", err)
 	}
-	if !slices.Contains(names, markerName) {
+	if l.fills {
+		if err := Vacant(l.fs, l.dir); err != nil {
+			return err
+		}
+	} else if !slices.Contains(names, markerName) {
 		if other := foreign(names); other != "" {
 			return fmt.Errorf("%w: %s holds %s; name a new or empty directory", ErrForeign, l.dir, other)
 		}
 	}
 	if l.lock, err = l.fs.Lock(l.path(lockName)); err != nil {
-		if errors.Is(err, os.ErrPermission) {
+		// The lock itself fails with EAGAIN, or, within one process, with no error of the operating system.
+		if reason := syscall.Errno(0); errors.As(err, &reason) && reason != syscall.EAGAIN {
 			return l.refusal("cannot be written", err)
 		}
 		return fmt.Errorf("%w: %s; each node needs a directory of its own (%w)", ErrInUse, l.dir, err)
 	}
-	if !slices.Contains(names, markerName) {
-		err = l.mark()
-	} else {
+	switch {
+	case l.fills:
+		err = l.vacate()
+	case !slices.Contains(names, markerName):
+		err = l.mark(wholeText)
+	default:
 		err = l.checkMarker()
 	}
 	if err != nil {
@@ -113,10 +128,9 @@ func foreign(names []string) string {
 	return ""
 }
 
-// mark writes the marker, before anything else.
-func (l *Log) mark() error {
-	err := writeFile(l.fs, l.path(markerName), []byte(markerText+strconv.Itoa(format)+"\n"))
-	if err != nil {
+// mark writes the marker; something is there before anything else.
+func (l *Log) mark(text string) error {
+	if err := writeFile(l.fs, l.path(markerName), []byte(text)); err != nil {
 		return l.refusal("cannot be written", err)
 	}
 	return nil
@@ -145,6 +159,9 @@ func (l *Log) checkMarker() error {
 	text, err := readFile(l.fs, l.path(markerName))
 	if err != nil {
 		return l.refusal("cannot be read", err)
+	}
+	if string(text) == partText {
+		return fmt.Errorf("%w: that into %s is not done or was interrupted; run kvnode restore again, which begins anew there, or name an empty directory", ErrPartial, l.dir)
 	}
 	number, found := bytes.CutPrefix(text, []byte(markerText))
 	version, err := strconv.Atoi(strings.TrimSpace(string(number)))

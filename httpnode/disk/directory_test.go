@@ -5,11 +5,14 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/sequitur-kv/sequitur/core"
 )
@@ -139,6 +142,51 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestSetAsideDurably cuts the power when damaged data was set aside and the node has gone on: the mark of what was set
+// aside does not come back.
+func TestSetAsideDurably(t *testing.T) {
+	fs, _ := filled(t)
+	fs = copied(fs) // all of it is synced
+	for _, name := range files(t, fs, dir+"/"+storeName) {
+		if strings.HasSuffix(name, ".log") {
+			write(t, fs, dir+"/"+storeName+"/"+name, nil)
+		}
+	}
+	log, err := Open(dir, Options{FS: fs, SetAside: true})
+	must(t, err)
+	a, state, position := begin(t, log)
+	if len(state) != 0 || position != 0 {
+		t.Fatalf("%v at %d is not set aside", state, position)
+	}
+	a.Append(false, []core.Record{{Key: []byte("k"), Value: []byte("v")}}, 1)
+	must(t, a.wait(1))
+	crashed := fs.CrashClone(vfs.CrashCloneCfg{})
+	shut(t, a)
+	if got, err := restore(Options{FS: crashed}); err != nil || !maps.Equal(got, map[string]string{"k": "v"}) {
+		t.Errorf("after a power cut: %v, %v", got, err)
+	}
+}
+
+// TestLostMarks loses what says which manifest counts, and how far the log was durable: what else is there is no
+// directory to begin in.
+func TestLostMarks(t *testing.T) {
+	fs, _ := filled(t)
+	inner := dir + "/" + storeName + "/"
+	must(t, fs.Remove(dir+"/"+watermarkName))
+	for _, name := range files(t, fs, inner) {
+		if strings.HasPrefix(name, "marker.manifest") {
+			must(t, fs.Remove(inner+name))
+		}
+	}
+	before := files(t, fs, inner)
+	if got, err := restore(Options{FS: fs}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "no manifest") {
+		t.Errorf("%d records are restored, %v", len(got), err)
+	}
+	if after := files(t, fs, inner); !slices.Equal(before, after) {
+		t.Errorf("there were %v, and are %v", before, after)
+	}
+}
+
 // TestTruncated cuts the end off each file.
 func TestTruncated(t *testing.T) {
 	fs, want := filled(t)
@@ -200,6 +248,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNoLock: what keeps a directory from being locked is not taken for another process.
+func TestNoLock(t *testing.T) {
+	for _, cause := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EIO, syscall.EACCES} {
+		fs := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpLock {
+				return &os.PathError{Op: "open", Path: op.Path, Err: cause}
+			}
+			return nil
+		}))
+		if _, err := Open(dir, Options{FS: fs}); !errors.Is(err, cause) || errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir+" cannot be written") {
+			t.Errorf("%v: %v", cause, err)
+		}
+	}
+}
+
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Open(dir, Options{})
@@ -228,7 +291,11 @@ func TestInterrupted(t *testing.T) {
 			must(t, fs.MkdirAll(dir+"/"+storeName, 0o700))
 			write(t, fs, dir+"/"+markerName, []byte(markerText+"1\n"))
 		}
-		write(t, fs, dir+"/"+left, []byte("Data"))
+		half := []byte("Data")
+		if strings.HasSuffix(left, ".log") {
+			half = nil // nothing is written to it before there is a manifest
+		}
+		write(t, fs, dir+"/"+left, half)
 		if got, err := restore(Options{FS: fs}); err != nil || len(got) != 0 {
 			t.Errorf("%s: %v %v", left, got, err)
 		}

@@ -33,7 +33,57 @@ func (fs fileSystem) Create(name string, category vfs.DiskWriteCategory) (vfs.Fi
 	if base := fs.PathBase(name); err == nil && strings.HasPrefix(base, "MANIFEST-") {
 		return &manifest{File: f, watermark: fs.store.watermark, name: base, sum: xxhash.New()}, nil
 	}
-	return f, err
+	return fs.guard(name, f, err)
+}
+
+// ReuseForWrite makes a file of one that is not needed any more.
+func (fs fileSystem) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	f, err := fs.FS.ReuseForWrite(old, name, category)
+	return fs.guard(name, f, err)
+}
+
+// guard looks after a file of the write-ahead log, from its beginning on.
+func (fs fileSystem) guard(name string, f vfs.File, err error) (vfs.File, error) {
+	if !strings.HasSuffix(name, ".log") {
+		return f, err
+	}
+	if err = fs.store.check(err); err != nil {
+		return nil, err
+	}
+	return writeAhead{f, fs.store}, nil
+}
+
+// check does not return when the write-ahead log cannot be written: where Pebble goes from one of its files to the
+// next it would panic in a place where the whole process ends, whoever recovers.
+func (s *store) check(err error) error {
+	if err != nil && s.ready.Load() {
+		s.strand(err)
+	}
+	return err
+}
+
+// writeAhead is a file of the write-ahead log.
+type writeAhead struct {
+	vfs.File
+	store *store
+}
+
+func (w writeAhead) Write(p []byte) (int, error) {
+	n, err := w.File.Write(p)
+	return n, w.store.check(err)
+}
+
+func (w writeAhead) Sync() error { return w.store.check(w.File.Sync()) }
+
+func (w writeAhead) SyncData() error { return w.store.check(w.File.SyncData()) }
+
+func (w writeAhead) SyncTo(length int64) (bool, error) {
+	full, err := w.File.SyncTo(length)
+	return full, w.store.check(err)
+}
+
+func (w writeAhead) Preallocate(offset, length int64) error {
+	return w.store.check(w.File.Preallocate(offset, length))
 }
 
 // Unwrap is for Pebble, which asks what it really works on.
@@ -48,7 +98,7 @@ type directory struct {
 func (d directory) Sync() error {
 	err := d.File.Sync()
 	if err != nil {
-		d.store.abandon(err)
+		d.store.strand(err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,6 +34,7 @@ type appender struct {
 	mu       sync.Mutex
 	changed  sync.Cond
 	position core.Position
+	advances int // how often it was told of a position
 	err      error
 }
 
@@ -58,6 +60,7 @@ func begin(t fataler, log *Log) (*appender, map[string]string, core.Position) {
 		defer a.mu.Unlock()
 		if err == nil {
 			a.position = position
+			a.advances++
 		} else if a.err == nil {
 			a.err = err
 		}
@@ -117,16 +120,16 @@ func TestCrash(t *testing.T) {
 			}
 			states = states[:position+1]
 		}
-		key := rapid.SampledFrom([]string{"a", "b", "c", "\xFE"})
+		key := rapid.SampledFrom([]string{"a", "b", "c", "cc", "d", "dd", "\xFE"})
 		t.Repeat(map[string]func(*rapid.T){
 			"append": func(t *rapid.T) {
 				next := maps.Clone(last())
-				forget := rapid.IntRange(0, 9).Draw(t, "forget") == 0
+				forget := rapid.IntRange(0, 4).Draw(t, "forget") == 0
 				if forget {
 					next = map[string]string{}
 				}
 				var records []core.Record
-				for range rapid.IntRange(0, 3).Draw(t, "records") {
+				for range rapid.IntRange(0, 4).Draw(t, "records") {
 					key, value := key.Draw(t, "key"), strings.Repeat("v", rapid.IntRange(0, 3).Draw(t, "size"))
 					records = append(records, core.Record{Key: []byte(key), Value: []byte(value)})
 					if next[key] = value; value == "" {
@@ -171,12 +174,12 @@ func TestFailure(t *testing.T) {
 			shut(t, log)
 
 			var done atomic.Int64
-			durable, err := appendUntilFailure(t, errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
-				if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose && done.Add(1) > n {
+			durable, err := appendUntilFailure(t, onWrites(memory, func(errorfs.Op) error {
+				if done.Add(1) > n {
 					return cause
 				}
 				return nil
-			})))
+			}), 1)
 			if !errors.Is(err, cause) || errors.Is(err, ErrCorrupt) {
 				t.Errorf("from write %d on %v: %v", n, cause, err)
 			}
@@ -189,21 +192,72 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// appendUntilFailure opens a log that is at position 1.
-func appendUntilFailure(t *testing.T, fs vfs.FS) (durable core.Position, err error) {
+// onWrites calls f before each change of a file system.
+func onWrites(fs vfs.FS, f func(op errorfs.Op) error) vfs.FS {
+	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose {
+			return f(op)
+		}
+		return nil
+	}))
+}
+
+// atOnce calls f with each number below n; a store that fails is waited for.
+func atOnce(n int64, f func(i int64)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+}
+
+// TestFailureBetweenFiles has the file system refuse every write from the n-th on, until Pebble has gone from one file
+// of its log to the next.
+func TestFailureBetweenFiles(t *testing.T) {
+	const writes = 90
+	var between atomic.Int64 // attempts that ended after another file was begun
+	atOnce(writes, func(n int64) {
+		memory := vfs.NewMem()
+		var done, logs atomic.Int64
+		durable, err := appendUntilFailure(t, onWrites(memory, func(op errorfs.Op) error {
+			if done.Add(1) > n {
+				return syscall.ENOSPC
+			}
+			if (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpReuseForWrite) && strings.HasSuffix(op.Path, ".log") {
+				logs.Add(1)
+			}
+			return nil
+		}), 64<<10)
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("from write %d on: %v", n, err)
+		}
+		if logs.Load() > 1 {
+			between.Add(1)
+		}
+		if state, err := restore(Options{FS: memory}); err != nil || len(state) < int(durable) {
+			t.Errorf("from write %d on: durable up to %d, restored %d records: %v", n, durable, len(state), err)
+		}
+	})
+	if n := between.Load(); n == 0 || n == writes {
+		t.Errorf("%d of %d attempts ended in a second file", n, writes)
+	}
+}
+
+// appendUntilFailure opens a log and appends values of some size.
+func appendUntilFailure(t *testing.T, fs vfs.FS, size int) (durable core.Position, err error) {
 	t.Helper()
 	log, err := Open(dir, Options{FS: fs})
 	if err != nil {
-		return 1, err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	if _, durable, err = log.Restore(); err != nil {
-		return 1, err
+		return 0, err
 	}
 	advanced := make(chan error)
 	log.Start(func(_ core.Position, err error) { advanced <- err })
 	for {
-		log.Append(false, []core.Record{{Key: fmt.Append(nil, durable+1), Value: []byte("1")}}, durable+1)
+		log.Append(false, []core.Record{{Key: fmt.Append(nil, durable+1), Value: bytes.Repeat([]byte{'1'}, size)}}, durable+1)
 		if err := <-advanced; err != nil {
 			return durable, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,7 +32,7 @@ type store struct {
 
 	once  sync.Once
 	fault error       // why; set before failed is closed
-	stuck atomic.Bool // a goroutine of Pebble was ended: it cannot be closed any more
+	stuck atomic.Bool // a goroutine of Pebble was left behind: it cannot be closed any more
 	ready atomic.Bool // it is open
 }
 
@@ -76,9 +75,13 @@ func (s *store) guard(f func() error) error {
 	}
 }
 
-// read returns all records, and the position up to which they are there.
-func (s *store) read() (records []core.Record, position core.Position, err error) {
+// slabSize is how much memory for records is made at a time: a call for each takes longer than reading it.
+const slabSize = 256 << 10
+
+// read returns all records, and the position up to which they are there. It calls found with every one.
+func (s *store) read(found func()) (records []core.Record, position core.Position, err error) {
 	err = s.guard(func() error {
+		var slab []byte
 		iterator, err := s.db.NewIter(nil)
 		if err != nil {
 			return err
@@ -90,9 +93,13 @@ func (s *store) read() (records []core.Record, position core.Position, err error
 			}
 			switch key := iterator.Key(); {
 			case len(key) > 0 && key[0] != positionKey[0]:
-				both := make([]byte, len(key)+len(value)) // one allocation for the two
-				copy(both[copy(both, key):], value)
-				records = append(records, core.Record{Key: both[:len(key):len(key)], Value: both[len(key):]})
+				if size := len(key) + len(value); size > cap(slab)-len(slab) {
+					slab = make([]byte, 0, max(size, slabSize))
+				}
+				begin, middle := len(slab), len(slab)+len(key)
+				slab = append(append(slab, key...), value...)
+				records = append(records, core.Record{Key: slab[begin:middle:middle], Value: slab[middle:len(slab):len(slab)]})
+				found()
 			case len(key) == 1 && len(value) == 8:
 				position = core.Position(binary.BigEndian.Uint64(value))
 			default:
@@ -154,7 +161,7 @@ func (s *store) close() error {
 	if s.stuck.Load() {
 		return nil
 	}
-	return s.db.Close()
+	return s.guard(s.db.Close)
 }
 
 // Infof, Errorf and Fatalf are Pebble's way to talk.
@@ -166,7 +173,7 @@ func (s *store) Errorf(format string, args ...any) {
 	s.logger.Warn("pebble: " + fmt.Sprintf(format, args...))
 }
 
-// Fatalf must not return. The goroutine ends; who waits for it learns why from failed.
+// Fatalf must not return. Who waits for the goroutine learns why from failed.
 func (s *store) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
 	for _, arg := range args { // the text alone would not tell what kind it is
@@ -174,14 +181,15 @@ func (s *store) Fatalf(format string, args ...any) {
 			err = cause
 		}
 	}
-	s.abandon(err)
+	s.strand(err)
 }
 
-// abandon ends a goroutine of Pebble, which cannot go on.
-func (s *store) abandon(err error) {
+// strand leaves a goroutine of Pebble behind, which cannot go on. It must not even end: what it defers would unlock
+// what is not locked, and that ends the process.
+func (s *store) strand(err error) {
 	s.stuck.Store(true)
 	s.fail(err)
-	runtime.Goexit()
+	select {}
 }
 
 // explain says what an error of Pebble means to who runs the node.
@@ -189,11 +197,13 @@ func (l *Log) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrCorrupt):
 		return err
+	case errors.Is(err, syscall.ENOSPC) && l.fills:
+		return fmt.Errorf("disk: no space left for the data directory %s: make room (%w)", l.dir, err)
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("disk: no space left for the data directory %s: make room and start the node again, nothing that was acknowledged is lost (%w)", l.dir, err)
 	case errors.Is(err, os.ErrPermission):
 		return l.refusal("cannot be written", err)
-	case errors.As(err, new(syscall.Errno)) && !errors.Is(err, syscall.ENOENT):
+	case l.fills, errors.As(err, new(syscall.Errno)) && !errors.Is(err, syscall.ENOENT):
 		return fmt.Errorf("disk: the data directory %s: %w", l.dir, err)
 	default: // what is no trouble of the operating system is one of the content
 		return fmt.Errorf("%w: the data in %s cannot be trusted any more; the other nodes have copies: start with --replace-corrupt to set it aside and return without memory (%w)", ErrCorrupt, l.dir, err)

@@ -23,7 +23,7 @@ type mark struct {
 
 // A watermark keeps a mark in a file of its own. Where a store, or its manifest, ends before the mark it has
 // been damaged: Pebble takes damage at an end for a write that a crash tore, and goes on with what is before.
-// The file is written after each sync and never synced itself, which costs next to nothing: it
+// The file is written after each sync and not synced itself, which costs next to nothing: it
 // survives the end of the process, and after a power cut it may only be too low.
 type watermark struct {
 	file vfs.File
@@ -57,6 +57,15 @@ func (w *watermark) update(change func(*mark)) error {
 
 func (w *watermark) reach(position core.Position) error {
 	return w.update(func(m *mark) { m.position = position })
+}
+
+// clear begins anew with an empty store. This is synced: the mark of the old one, if it came back after a power cut, would
+// say that the new one is damaged.
+func (w *watermark) clear() error {
+	if err := w.update(func(m *mark) { *m = mark{} }); err != nil {
+		return err
+	}
+	return w.file.Sync()
 }
 
 func (w *watermark) close() error { return w.file.Close() }

@@ -170,7 +170,8 @@ func (r *run) isMember(server int) bool {
 // administered notes how an administrative request ended.
 func (r *run) administered(number int32, response *core.Response) {
 	f := &r.fates[number]
-	f.status, f.result = response.Status, response.Outcome.Result
+	f.status, f.result, f.index = response.Status, response.Outcome.Result, response.Outcome.Index
+	f.known = r.ghost.index()
 	if r.plan[number].Op == wire.OpRemove && f.ending == refused && response.Status != wire.StatusRolledBack {
 		r.removing[r.serverAt(f.about)] = false
 	}

@@ -88,7 +88,7 @@ func (r *run) beginAudit() {
 		if r.failure != nil {
 			return
 		}
-		if promise.atRest && r.unfinished() {
+		if promise.atRest && r.unfinished() || r.betrayed && trusting[promise.name] {
 			continue
 		}
 		if err := promise.check(r, nil); err != nil {
@@ -294,8 +294,25 @@ func replicasAgree(r *run, _ *observation) error {
 
 // nothingLost: what the shards hold in the end is what the history of acknowledged writes demands.
 func nothingLost(r *run, _ *observation) error {
+	final := r.final()
+	if r.betrayed {
+		return nil
+	}
 	r.complete()
-	var final []checker.Final
+	operations, _ := r.judged()
+	history := checker.History{Operations: operations, Sessions: r.sessions}
+	losses, err := checker.CheckNothingLost(history, final)
+	if err != nil {
+		return err
+	}
+	if losses.Status == checker.Violated {
+		return explained(func(w io.Writer) error { return losses.Explain(w, history) })
+	}
+	return nil // undecided: the verdict on causal consistency says why
+}
+
+// final is what the shards hold in the end, sorted by key. It counts the keys that live.
+func (r *run) final() (final []checker.Final) {
 	r.live = resize(r.live, len(r.ghost.newest.Shards)+1)
 	clear(r.live)
 	seen := make([]bool, len(r.live))
@@ -313,16 +330,7 @@ func nothingLost(r *run, _ *observation) error {
 		}
 	}
 	slices.SortFunc(final, func(a, b checker.Final) int { return strings.Compare(a.Key, b.Key) })
-	operations, _ := r.judged()
-	history := checker.History{Operations: operations, Sessions: r.sessions}
-	losses, err := checker.CheckNothingLost(history, final)
-	if err != nil {
-		return err
-	}
-	if losses.Status == checker.Violated {
-		return explained(func(w io.Writer) error { return losses.Explain(w, history) })
-	}
-	return nil // undecided: the verdict on causal consistency says why
+	return final
 }
 
 // auditAnswered judges the answer to a question of the audit.

@@ -65,14 +65,14 @@ func (c *Capsule) Options() Options {
 	return o
 }
 
-// Run runs the capsule, telling its story.
-func (c *Capsule) Run() (Result, error) {
+// Run runs the capsule, telling its story. Trace gets one line per event; nil: none.
+func (c *Capsule) Run(trace func(line string)) (Result, error) {
 	s, err := c.Load()
 	if err != nil {
 		return Result{}, err
 	}
 	options := c.Options()
-	options.Tell = true
+	options.Tell, options.Trace = true, trace
 	return NewRunner(s).RunWith(c.Seed, options), nil
 }
 

@@ -28,7 +28,7 @@ func TestCapsuleIsTheSeed(t *testing.T) {
 			if diff := cmp.Diff(recorded, parsed); diff != "" {
 				t.Errorf("%s, seed %d: it reads back differently: %s", name, seed, diff)
 			}
-			again, err := parsed.Run()
+			again, err := parsed.Run(nil)
 			if err != nil || again.Digest != result.Digest || parsed.Differs(&again, false) != "" {
 				t.Errorf("%s, seed %d: %016x becomes %016x, %v", name, seed, result.Digest, again.Digest, err)
 			}
@@ -64,7 +64,7 @@ func TestCapsuleIsEasyToWrite(t *testing.T) {
 	if a.Client != 0 || a.Value != `{"a":[1,2]}` || a.Timeout != 2500*netsim.Millisecond || b.Client != 1 || !b.Fresh || !b.Both || b.Node != 1 {
 		t.Errorf("%+v\n%+v", a, b)
 	}
-	result, err := c.Run()
+	result, err := c.Run(nil)
 	if err != nil || result.Verdict != Holds || result.Operations != 3 {
 		t.Errorf("%+v, %v", result, err)
 	}

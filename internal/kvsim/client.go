@@ -41,6 +41,8 @@ type fate struct {
 	ending            ending
 	status            wire.Status
 	result            view.Result    // of an administrative request
+	index             uint64         // of the entry of the log that decided it, as its answer says
+	since, known      uint64         // index of the newest configuration when it was asked, and when it was answered
 	dot               causal.Dot     // that the answer names
 	need              causal.Context // what the tokens of the request meant
 	token             string         // of the answer
@@ -164,7 +166,7 @@ func (c *client) administer(now netsim.Clock, number int32, out *netsim.Outbox[P
 	if f.about = address; plan.Op == wire.OpRemove {
 		r.removing[r.serverAt(address)] = true
 	}
-	f.asked, f.invoked = true, now.Mono
+	f.asked, f.invoked, f.since = true, now.Mono, r.ghost.index()
 	c.waiting, c.deadline = true, now.Mono+plan.Timeout
 	out.Send(netsim.NodeID(f.asks), Packet{ask: &ask{request: core.Request{
 		ID: core.RequestID(number + 1), Op: plan.Op, Member: address, Shard: plan.Shard, Count: plan.Count,

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/codec"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
-	"github.com/sequitur-kv/sequitur/core/wire"
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
@@ -127,90 +125,20 @@ func (r *run) adopts(s *server, c *view.Configuration, outbox *netsim.Outbox[Pac
 		r.fail("configuration.is_the_same_everywhere", err.Error())
 		return
 	}
-	if g.newest != c || before == nil {
+	if g.newest != c || before == nil || before.Cluster != c.Cluster { // founded, if need be a second time
 		return
 	}
-	g.noteMembers(c, r.world.Now())
 	g.noteFinals(c)
 	r.noteRetiredDead(before, c)
 	if len(c.Ended) != len(before.Ended) {
 		r.noteDestroyed()
 	}
-	r.observe(before, c)
+	g.observe(before, c)
 	r.meet(before, c, outbox)
 	r.judge(atChange, observation{server: s, before: before})
 	for i := range r.removing {
 		r.removing[i] = r.removing[i] && c.MemberAt(r.names[i]) >= 0
 	}
-}
-
-// reshardOver stands, among what is observed, for the end of a reshard.
-const reshardOver = wire.OpProgress
-
-// observe notes which changes have happened that requests may have asked for.
-func (r *run) observe(before, now *view.Configuration) {
-	note := func(op core.Op, server int) {
-		r.ghost.observed = append(r.ghost.observed, observed{op, server, r.world.Now()})
-	}
-	for i := range now.Members {
-		m := &now.Members[i]
-		if was := memberSince(before, m); was == nil {
-			note(wire.OpInvite, int(r.serverAt(m.Address)))
-		} else if m.Leaving && !was.Leaving {
-			note(wire.OpRemove, int(r.serverAt(m.Address)))
-		}
-	}
-	for i := range before.Members {
-		if m := &before.Members[i]; memberSince(now, m) == nil {
-			note(wire.OpRemove, int(r.serverAt(m.Address)))
-		}
-	}
-	for i := range now.Assignments {
-		if a := &now.Assignments[i]; a.Replica >= before.NextReplica {
-			note(wire.OpAddMember, r.ghost.serverOf(a.Life))
-		}
-	}
-	started := now.Reshard.Started != before.Reshard.Started
-	if started {
-		note(wire.OpReshard, r.ghost.serverOf(now.Reshard.By))
-	}
-	if over := now.Reshard.Phase != view.Copying; over && started || before.Reshard.Phase == view.Copying && (over || started) {
-		note(reshardOver, 0)
-	}
-}
-
-// memberSince finds a member in another configuration; nil if it is none there, or one that was deleted or
-// added in between: a server may apply several entries of the log in one step.
-func memberSince(c *view.Configuration, m *view.Member) *view.Member {
-	if at := c.MemberAt(m.Address); at >= 0 && c.Members[at].Joined == m.Joined {
-		return &c.Members[at]
-	}
-	return nil
-}
-
-// happened tells whether a change was seen that a request whose outcome the client does not know may have
-// brought about, and when: between from and to. Nobody knows of a change before the first server has it in
-// force, so that is the moment at which it takes effect.
-func (r *run) happened(number int32) (from, to netsim.Time, ok bool) {
-	plan, f := &r.plan[number], &r.fates[number]
-	if plan.Op == wire.OpReshard {
-		return r.ghost.saw(plan.Op, int(f.asks), f.invoked)
-	}
-	return r.ghost.saw(plan.Op, int(r.serverAt(f.about)), f.invoked)
-}
-
-// saw tells when a change was observed since some time, first and last.
-func (g *ghost) saw(op core.Op, server int, since netsim.Time) (first, last netsim.Time, ok bool) {
-	for _, o := range g.observed {
-		if o.op != op || o.server != server || o.at < since {
-			continue
-		}
-		if !ok {
-			first = o.at
-		}
-		last, ok = o.at, true
-	}
-	return first, last, ok
 }
 
 // meet tells the world which situations a new configuration is.
@@ -335,7 +263,7 @@ func (r *run) noteDestroyed() {
 
 // survives tells whether a server surely holds a write, or what beats it, for as long as it lives.
 func (r *run) survives(s *server, w *write, dot causal.Dot) bool {
-	if s == nil || r.dead(s.index) || r.ghost.newest == nil || r.ghost.newest.HasEnded(s.life) {
+	if s == nil || r.dead(s.index) || r.ghost.newest == nil || r.ghost.newest.HasEnded(s.life) || !r.keepsSlot(s, w.slot) {
 		return false
 	}
 	if s.synced.At(w.slot).Covers(dot) {
@@ -355,4 +283,13 @@ func (r *run) survives(s *server, w *write, dot causal.Dot) bool {
 		}
 	}
 	return false
+}
+
+// keepsSlot tells whether a server goes on holding a slot when it learns of the newest configuration. What has retired
+// there it gives up, though it does not know yet: who serves the slot has said that it has all of it, and may have
+// lost its memory since.
+func (r *run) keepsSlot(s *server, slot shard.Slot) bool {
+	return s.adopted != nil && slices.ContainsFunc(r.ghost.newest.AssignmentsOf(s.life), func(a *view.Assignment) bool {
+		return a.Slots.Has(slot) && s.adopted.Assignment(a.Replica) != nil
+	})
 }

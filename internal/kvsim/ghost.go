@@ -12,7 +12,6 @@ import (
 	"github.com/sequitur-kv/sequitur/core/token"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
-	"github.com/sequitur-kv/sequitur/netsim"
 )
 
 // write is what the harness knows of a dot from the moment it was minted.
@@ -22,6 +21,7 @@ type write struct {
 	slot      shard.Slot // of the key
 	order     order
 	context   causal.Context // as stored; zero if it was overwritten in its own step, unseen
+	at        core.Position  // of the step that made it, on the disk of its node
 	destroyed bool           // every durable copy was, by intention
 }
 
@@ -58,8 +58,9 @@ type ghost struct {
 	replicas  []replica           // by replica id: every one that ever was assigned
 	newest    *view.Configuration // of all that any server has put in force
 	versions  []version           // of all that any server has put in force, by index
-	observed  []observed
-	lowered   bool // the newest one takes back what was said of the writes of a dead replica
+	rulings   []ruling            // in the order in which they were seen
+	reshards  []reshardSeen       // changes of the last reshard, likewise
+	lowered   bool                // the newest one takes back what was said of the writes of a dead replica
 	founded   bool
 	founder   int  // the server that was formed first
 	witnessed bool // somebody else knows of the founding: a crash must not take it back
@@ -73,20 +74,12 @@ type departure struct {
 	epoch uint64
 }
 
-// observed is a change that requests ask for, seen in the configurations.
-type observed struct {
-	op     core.Op
-	server int // that it is about; the one that was asked, for a reshard
-	at     netsim.Time
-}
-
 // birth says where a life began.
 type birth struct {
 	life   view.LifeID
 	server int
-	at     netsim.Time
-	late   bool        // the store existed, or the server is none of its founders
-	joined netsim.Time // when it was first seen to be a member, zero for never
+	joined span // where the log made it a member; the zero value: nowhere, or the store was founded with it
+	unseen bool // and ended it before anybody saw that, if it did at all
 }
 
 // replica is the history of a replica id.
@@ -119,7 +112,7 @@ func (g *ghost) reset(servers, keys, operations int) {
 	g.lives = resize(g.lives, servers)
 	clear(g.lives)
 	g.births, g.replicas, g.newest = g.births[:0], g.replicas[:0], nil
-	g.versions, g.observed, g.lowered = g.versions[:0], g.observed[:0], false
+	g.versions, g.rulings, g.reshards, g.lowered = g.versions[:0], g.rulings[:0], g.reshards[:0], false
 	g.founded, g.founder, g.witnessed, g.cluster, g.tokens = false, 0, false, 0, token.Codec{}
 }
 
@@ -143,18 +136,9 @@ func resize[T any](s []T, n int) []T {
 }
 
 // born notes that a server lives a life.
-func (g *ghost) born(b birth) {
-	if g.lives[b.server] = b.life; g.serverOf(b.life) < 0 {
-		g.births = append(g.births, b)
-	}
-}
-
-// noteMembers notes which lives belong to the store now.
-func (g *ghost) noteMembers(c *view.Configuration, now netsim.Time) {
-	for i := range g.births {
-		if b := &g.births[i]; b.joined == 0 && c.MemberOf(b.life) >= 0 {
-			b.joined = now
-		}
+func (g *ghost) born(life view.LifeID, server int) {
+	if g.lives[server] = life; g.serverOf(life) < 0 {
+		g.births = append(g.births, birth{life: life, server: server})
 	}
 }
 
@@ -175,6 +159,10 @@ func (g *ghost) adopted(server int, c *view.Configuration) error {
 		g.founder, g.founded, g.cluster, g.tokens = server, true, c.Cluster, c.Tokens
 		g.witnessed = false
 		g.replicas, g.newest, g.versions = g.replicas[:0], nil, g.versions[:0]
+		g.rulings, g.reshards = g.rulings[:0], g.reshards[:0]
+		for i := range g.births {
+			g.births[i].joined, g.births[i].unseen = span{}, false
+		}
 	}
 	g.witnessed = g.witnessed || server != g.founder
 	if c.Cluster != g.cluster || g.newest != nil && c.Index <= g.newest.Index {

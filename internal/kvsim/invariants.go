@@ -1,21 +1,19 @@
 package kvsim
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
-	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
 // observation is what an invariant looks at: which fields are set depends on the moment.
 type observation struct {
 	server   *server
 	before   *view.Configuration // changes: the newest configuration before
+	full     bool                // steps: the machine was told that its disk is full
 	position core.Position       // steps: where the disk put the records, or the last one if there are none
 	accepted core.Accepted       // mints
 	minted   write               // mints
@@ -45,6 +43,7 @@ const (
 	atChange                 // a configuration was put in force that is newer than all before
 	atCover                  // a step changed what a machine covers
 	atMint                   // a write got its dot
+	atSend                   // a machine sends messages
 	atReply                  // a machine answers a client
 	atAnswer                 // a client gets that answer while it waits for it
 	moments
@@ -63,6 +62,7 @@ func invariants() [moments][]invariant {
 		atStep: {
 			{name: "log.positions_coincide", check: positionsCoincide},
 			{name: "log.waits_for_what_exists", check: waitsForWhatExists},
+			{name: "disk.full_writes_nothing", check: fullWritesNothing},
 			{name: "wait.is_bounded", check: waitIsBounded},
 			{name: "form.one_founding", check: oneFounding},
 		},
@@ -86,9 +86,13 @@ func invariants() [moments][]invariant {
 			{name: "clock.above_its_past", check: clockAboveItsPast},
 			{name: "write.replaces_what_was_there", check: writeReplaces},
 		},
+		atSend: {
+			{name: "order.message_waits_for_what_it_tells", check: messagesWait},
+		},
 		atReply: {
 			{name: "reply.answers_an_open_request", check: replyAnswersOpenRequest},
 			{name: "reply.is_for_clients", check: replyIsForClients},
+			{name: "order.answer_waits_for_what_it_tells", check: answerWaits},
 		},
 		atAnswer: {
 			{name: "answer.accepts_honest_tokens", check: acceptsHonestTokens},
@@ -170,6 +174,15 @@ func waitsForWhatExists(r *run, o *observation) error {
 		}
 	}
 	return nil
+}
+
+// fullWritesNothing: who was told that the disk is full puts nothing on record.
+func fullWritesNothing(r *run, o *observation) error {
+	if !o.full || len(r.output.Records) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s was told that its disk is full and puts %s on record, the first with key %q", r.names[o.server.index],
+		counted(len(r.output.Records), "record"), r.output.Records[0].Key)
 }
 
 // waitIsBounded: what waits stays within the limit of the configuration.
@@ -343,120 +356,4 @@ func writeReplaces(r *run, o *observation) error {
 		return nil
 	}
 	return fmt.Errorf("%s writes %s as %s, but goes on with %s", r.names[o.server.index], o.minted.key, dot, v.Dot)
-}
-
-// replyAnswersOpenRequest: one reply to each request, from the process that got it.
-func replyAnswersOpenRequest(r *run, o *observation) error {
-	number := int(o.response.ID) - 1
-	if number < 0 || number >= len(r.plan) {
-		return fmt.Errorf("%s replies to a request, number %d, that nobody made", r.names[o.server.index], o.response.ID)
-	}
-	f := &r.fates[number]
-	if !f.delivered || f.server != o.server.index || f.replies != 0 {
-		return fmt.Errorf("%s replies to %s, which is not open there", r.names[o.server.index], r.plan[number].name())
-	}
-	return nil
-}
-
-// replyIsForClients: what nodes say among themselves stays there.
-func replyIsForClients(r *run, o *observation) error {
-	switch o.response.Status {
-	case wire.StatusWaiting, wire.StatusUncovered, 0:
-		return fmt.Errorf("%s tells a client what only nodes tell each other: %s", r.names[o.server.index], o.response.Status)
-	default:
-		return nil
-	}
-}
-
-// acceptsHonestTokens: a token that the store gave is never called bad.
-func acceptsHonestTokens(_ *run, o *observation) error {
-	if o.response.Status == wire.StatusBadToken {
-		return errors.New("an honest token is refused: " + o.response.Reason)
-	}
-	return nil
-}
-
-// tellsTheTruth: the version that an answer names exists and is what the answer says.
-func tellsTheTruth(r *run, o *observation) error {
-	plan, response := &r.plan[o.number], o.response
-	if !response.Status.Succeeded() || !plan.Op.OnKey() {
-		return nil
-	}
-	if response.Dot == (causal.Dot{}) {
-		if response.Status == wire.StatusNotFound {
-			return nil
-		}
-		return fmt.Errorf("the answer to %s, %s, names no version", plan.name(), response.Status)
-	}
-	w := r.ghost.lookup(response.Dot)
-	switch {
-	case w == nil:
-		return fmt.Errorf("the answer to %s names %s, which nobody wrote or which a crash took back", plan.name(), response.Dot)
-	case w.key != plan.Key:
-		return fmt.Errorf("the answer about %s names %s, a write of %s", plan.Key, response.Dot, w.key)
-	case w.order.clock != response.Clock:
-		return fmt.Errorf("the write %s is stamped %s, the answer says %s", response.Dot, w.order.clock, response.Clock)
-	}
-	written := &r.plan[w.operation]
-	switch response.Status {
-	case wire.StatusFound:
-		if written.Op != wire.OpPut || !bytes.Equal([]byte(written.Value), response.Value) {
-			return fmt.Errorf("the write %s was of %s, the answer is of %s", response.Dot, valueInWords(written.Value), valueInWords(string(response.Value)))
-		}
-	case wire.StatusNotFound:
-		if written.Op != wire.OpDelete {
-			return fmt.Errorf("the answer says that the write %s deleted the key, but it was of %s", response.Dot, valueInWords(written.Value))
-		}
-	default:
-		if w.operation != o.number {
-			return fmt.Errorf("the answer to %s names %s, which %s wrote", plan.name(), response.Dot, written.name())
-		}
-	}
-	return nil
-}
-
-// refusedDidNotRun: what a client is told did not happen has not happened.
-func refusedDidNotRun(r *run, o *observation) error {
-	if dot := r.ghost.dotOf[o.number]; r.fates[o.number].ending == refused && dot != (causal.Dot{}) {
-		return fmt.Errorf("%s is answered \"%s\", but it became the write %s", r.plan[o.number].name(), o.response.Status, dot)
-	}
-	return nil
-}
-
-// tokenIsRequestAndVersion: the token of an answer is the request's, merged with the context of the
-// version.
-func tokenIsRequestAndVersion(r *run, o *observation) error {
-	if !o.response.Status.Succeeded() || !r.plan[o.number].Op.OnKey() {
-		return nil
-	}
-	want := r.scratchContext
-	want.Vector = append(want.Vector[:0], r.fates[o.number].need.Vector...)
-	want.Epoch, want.Clock = r.fates[o.number].need.Epoch, r.fates[o.number].need.Clock
-	if w := r.ghost.lookup(o.response.Dot); w != nil {
-		if w.context.IsZero() {
-			return nil // overwritten within its own step and not sent anywhere
-		}
-		want.Merge(w.context)
-	}
-	want.Vector = r.ghost.newest.Trim(want.Vector, want.Epoch)
-	r.scratchContext = want
-	if got := o.token; got.Epoch != want.Epoch || got.Clock != want.Clock || !sameVector(got.Vector, want.Vector) {
-		return fmt.Errorf("the token of the answer means epoch %d, %s, %s; request and version make epoch %d, %s, %s",
-			got.Epoch, got.Clock, got.Vector, want.Epoch, want.Clock, want.Vector)
-	}
-	return nil
-}
-
-// readFollowsToken: a read never returns less than the newest write that its token covers.
-func readFollowsToken(r *run, o *observation) error {
-	plan := &r.plan[o.number]
-	read := o.response.Status == wire.StatusFound || o.response.Status == wire.StatusNotFound
-	if !read || !plan.Op.OnKey() {
-		return nil
-	}
-	newest := r.ghost.latest(r.keyIndex(plan.Key), r.fates[o.number].need.Vector)
-	if newest == nil || newest.order.compare(order{o.response.Clock, o.response.Dot}) <= 0 {
-		return nil
-	}
-	return fmt.Errorf("a read of %s with a token that covers %s returned the older %s", plan.Key, newest.order.dot, o.response.Dot)
 }

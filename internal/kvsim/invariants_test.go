@@ -3,6 +3,7 @@ package kvsim
 import (
 	"testing"
 
+	"github.com/sequitur-kv/sequitur/core"
 	"github.com/sequitur-kv/sequitur/core/causal"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
@@ -48,6 +49,24 @@ func fresh(r *run, o *observation) (causal.Dot, bool) {
 		}
 	}
 	return causal.Dot{}, false
+}
+
+// sent finds a message of a kind among those of a step, which waits for more than what is durable; nil for none.
+func sent[B wire.Body](r *run, durable int) *core.Send {
+	for i := range r.output.Sends {
+		if _, ok := r.output.Sends[i].Message.Body.(B); ok && int(r.output.Sends[i].After) > durable {
+			return &r.output.Sends[i]
+		}
+	}
+	return nil
+}
+
+// early lets a message of a kind leave at once.
+func early[B wire.Body](r *run, o *observation) (undo func()) {
+	if send := sent[B](r, int(o.server.durable)); send != nil {
+		return replace(&send.After, 0)
+	}
+	return nil
 }
 
 // anyWrite finds a write that a machine holds.
@@ -108,6 +127,40 @@ func breaches() map[string][]breach {
 				return nil
 			}
 			return replace(&r.output.Replies[0].After, r.output.Position+1)
+		}},
+		"order.answer_waits_for_what_it_tells": {func(_ *run, o *observation) func() {
+			if o.response.After <= o.server.durable || o.response.Dot == (causal.Dot{}) {
+				return nil
+			}
+			return replace(&o.response.After, 0)
+		}, func(r *run, o *observation) func() {
+			if r.plan[o.number].Op != wire.OpKeyCount || r.fates[o.number].forwarded || o.response.After == 0 {
+				return nil
+			}
+			return replace(&o.response.After, 0)
+		}},
+		"order.message_waits_for_what_it_tells": {
+			early[*wire.Batch], early[*wire.State], early[*wire.Pledge], early[*wire.Hello], early[*wire.Raft],
+			early[*wire.Configuration], early[*wire.Reply], early[*wire.Forward],
+			func(r *run, o *observation) func() {
+				if b := sent[*wire.Heartbeat](r, -1); b != nil && o.server.machine.Configuration() != nil {
+					body := b.Message.Body.(*wire.Heartbeat)
+					return replace(&body.Have, more(o))
+				}
+				return nil
+			},
+			func(r *run, _ *observation) func() {
+				if b := sent[*wire.Forward](r, -1); b != nil {
+					return replace(&b.Message.Body.(*wire.Forward).Counter, 1<<40)
+				}
+				return nil
+			},
+		},
+		"disk.full_writes_nothing": {func(r *run, o *observation) func() {
+			if len(r.output.Records) == 0 {
+				return nil
+			}
+			return replace(&o.full, true)
 		}},
 		"wait.is_bounded": {func(r *run, _ *observation) func() { return replace(&r.waitLimit, -1) }},
 		"form.one_founding": {func(r *run, o *observation) func() {

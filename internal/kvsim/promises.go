@@ -6,6 +6,12 @@ import "github.com/sequitur-kv/sequitur/core"
 // applied that its disk then lost.
 const ProbeCrashUnsynced = "crash.with_unsynced_applied"
 
+// ProbeTailKept is another: the disk of a process that died had more than the process knew to be durable.
+const ProbeTailKept = "crash.with_more_than_known"
+
+// ProbeBetrayed is a third: the disk of the process before had called durable what it then lost.
+const ProbeBetrayed = "crash.betrayed"
+
 // promisesOfStandard are the situations that some hundred seeds of the standard scenario reach.
 func promisesOfStandard() []string {
 	probes := []core.Probe{

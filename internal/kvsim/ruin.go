@@ -59,34 +59,48 @@ func (r *run) unformable() bool {
 	})
 }
 
-// undecidable tells whether too few members are left to decide anything: who belongs to the store and who owns
-// what stays as it is. Half of them, all together, can take in again those that lost their memory, but no dead.
+// undecidable tells whether too few voters are left to decide anything: who belongs to the store and who owns what
+// stays as it is.
 func (r *run) undecidable() bool {
-	c := r.ghost.newest
-	if c == nil || r.stuck {
+	if r.ghost.newest == nil || r.stuck {
 		return r.stuck
 	}
-	voters, left, dead := 0, 0, 0
-	vote := 0 // by what those who are left know
-	for i := range c.Members {
-		m := &c.Members[i]
-		if m.Life == 0 || m.Leaving {
+	lost, voters, dead, open := r.voters()
+	// Half of them, all together, can take in again those that lost their memory, but no dead, and not while it is
+	// open who the voters are.
+	return 2*lost > voters || 2*lost == voters && (dead > 0 || open)
+}
+
+// voters counts those who vote in the log, as far as anybody knows who is left. The lives of the lost are over, or
+// they are dead.
+func (r *run) voters() (lost, voters, dead int, open bool) {
+	g := &r.ghost
+	over := func(life view.LifeID) bool {
+		server := g.serverOf(life)
+		s := r.servers[server]
+		return s.life != life || s.wiped() || r.dead(server) || g.newest.HasEnded(life)
+	}
+	var left *server
+	for _, s := range r.servers {
+		if s != nil && !over(s.life) && (left == nil || s.machine.LogStatus().Applied > left.machine.LogStatus().Applied) {
+			left = s
+		}
+	}
+	if left == nil {
+		return 0, 0, 0, true
+	}
+	status := left.machine.LogStatus()
+	for _, id := range status.Voters {
+		life := view.LifeID(id)
+		if !over(life) {
 			continue
 		}
-		voters++
-		server := int(r.serverAt(m.Address))
-		switch {
-		case !r.isLost(m):
-			left++
-			vote = max(vote, r.servers[server].machine.Figures().Voters)
-		case r.dead(server):
-			dead++
+		lost++
+		if r.dead(g.serverOf(life)) && !g.newest.HasEnded(life) {
+			dead++ // nobody tells the others
 		}
 	}
-	if vote < voters { // some have joined and not got their vote before too many were lost
-		left, voters = left-(voters-vote), vote
-	}
-	return 2*left < voters || 2*left == voters && dead > 0
+	return lost, len(status.Voters), dead, !status.Settled || status.Lost
 }
 
 // unfinished tells whether a change is under way that cannot end, because it needs what is lost for good.
@@ -101,13 +115,18 @@ func (r *run) crippled() bool {
 	return r.undecidable() || c != nil && slices.ContainsFunc(c.Shards, func(s view.Shard) bool { return r.abandoned(s.ID) })
 }
 
-// abandoned tells whether everybody is lost for good who serves a shard.
+// abandoned tells whether everybody is lost for good who serves a shard, or could begin to.
 func (r *run) abandoned(id shard.ID) bool {
 	c := r.ghost.newest
-	if int(id) > len(c.Shards) || id == 0 || len(c.Shards[id-1].Serving) == 0 {
+	if int(id) > len(c.Shards) || id == 0 {
 		return false
 	}
 	undecidable := r.undecidable()
+	if len(c.Shards[id-1].Serving) == 0 { // a learner may begin to, if it comes back and that can be decided
+		return undecidable || !slices.ContainsFunc(c.Assignments, func(a view.Assignment) bool {
+			return a.Shard == id && !a.Target && a.Stage != view.Closed && !r.dead(r.ghost.serverOf(a.Life))
+		})
+	}
 	for _, i := range c.Shards[id-1].Serving {
 		m := &c.Members[i]
 		if !r.isLost(m) || !undecidable && !r.dead(int(r.serverAt(m.Address))) {
@@ -126,6 +145,8 @@ func (r *run) excused(number int32, status wire.Status) bool {
 		return true
 	case c == nil:
 		return false
+	case status == wire.StatusOverloaded && r.undecidable():
+		return true // nobody can find out that a question waits in vain: such questions fill the queue
 	case plan.Op == wire.OpKeyCount:
 		return r.unfinished() || r.abandoned(plan.Shard)
 	case plan.Op != wire.OpGet:
@@ -137,10 +158,8 @@ func (r *run) excused(number int32, status wire.Status) bool {
 	if !r.undecidable() {
 		return false
 	}
-	// Nobody can find out that a question waits in vain. Such questions fill the queue, and who came back without a
-	// memory stays outside.
-	return status == wire.StatusOverloaded || status == wire.StatusForming ||
-		slices.ContainsFunc(r.fates[number].need.Vector, r.ghost.lost)
+	// Who came back without a memory stays outside.
+	return status == wire.StatusForming || slices.ContainsFunc(r.fates[number].need.Vector, r.ghost.lost)
 }
 
 // ruin says what the run did to the store beyond what the store promises to survive; "" for nothing.
@@ -159,14 +178,9 @@ func (r *run) ruin() string {
 	}
 	var lost []string
 	if r.undecidable() {
-		count := 0
-		for i := range c.Members {
-			if r.isLost(&c.Members[i]) {
-				count++
-			}
-		}
-		lost = append(lost, fmt.Sprintf("%d of %d members are lost for good, too many to decide anything: members and owners stay as they are",
-			count, len(c.Members)))
+		count, voters, _, _ := r.voters()
+		lost = append(lost, fmt.Sprintf("%d of %d voters are lost for good, too many to decide anything: members and owners stay as they are",
+			count, voters))
 	}
 	for i := range c.Shards {
 		if id := c.Shards[i].ID; r.abandoned(id) {

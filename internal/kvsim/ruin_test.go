@@ -31,8 +31,8 @@ func TestWhatIsGoneWithEveryCopy(t *testing.T) {
 		{"at 40s for 2s wipe n1..n6", "everybody who knew of the store"},
 		{"at 40s for 2s wipe n1..n5\nat 45s kill n6", "everybody who knew of the store"},
 		{"at 10ms kill n3", "a founder died before the store had formed"},
-		{"at 40s for 2s wipe n1..n4", "4 of 6 members are lost for good"},
-		{"at 40s kill n2,n4,n6", "3 of 6 members are lost for good"},
+		{"at 40s for 2s wipe n1..n4", "4 of 6 voters are lost for good"},
+		{"at 40s kill n2,n4,n6", "3 of 6 voters are lost for good"},
 		{"at 40s kill n1..n3", "nobody is left who serves shard 1"},
 	} {
 		r := NewRunner(Standard())
@@ -47,6 +47,28 @@ func TestWhatIsGoneWithEveryCopy(t *testing.T) {
 			if len(r.run.history) == 0 && test.faults != "at 10ms kill n3" {
 				t.Errorf("seed %d, %s: no history is left to judge", seed, test.faults)
 			}
+		}
+	}
+}
+
+// TestRuinsThatWereMisjudged: losses one after another, of which more was demanded than can be had.
+func TestRuinsThatWereMisjudged(t *testing.T) {
+	for _, test := range []struct {
+		seed        uint64
+		faults, why string
+	}{
+		{243, "at 9516ms for 4994ms wipe n2,n3\nat 9853ms for 4611ms wipe n1..n3\nat 17227ms for 4403ms wipe n2,n4,n6\nat 28793ms for 1072ms wipe n3,n4",
+			"half of four voters lost their memory, and so did the fifth that was about to vote"},
+		{399, "at 16194ms for 4550ms wipe n3\nat 18767ms kill n1,n4\nat 19368ms kill n3,n6",
+			"questions for keys that wait in vain keep a question for their number out"},
+		{433, "at 26224ms for 2219ms wipe n2,n3\nat 33174ms for 4611ms wipe n6\nat 38933ms for 5071ms wipe n1\nat 48079ms kill n2,n5,n6",
+			"nobody served a shard when nothing could be decided any more"},
+		{10084, "at 21321ms for 3856ms wipe n1..n3\nat 31145ms for 2406ms wipe n2,n4,n6\nat 39707ms kill n1..n3\nat 43732ms for 3896ms wipe n1,n3",
+			"the last learner of a shard that nobody served is dead"},
+	} {
+		result := ruined(t, NewRunner(Standard()), test.seed, test.faults)
+		if result.Verdict != Holds || result.Ruin == "" {
+			t.Errorf("seed %d: %s: %v, %q", test.seed, test.why, result.Failure, result.Ruin)
 		}
 	}
 }

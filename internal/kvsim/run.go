@@ -42,8 +42,11 @@ type run struct {
 	settled        bool     // the audit has begun
 	live           []uint64 // by shard: keys that are not deleted, as the audit found them
 	failure        *Failure // the first one
-	tells          bool     // keep what a story needs
+	betrayed       bool     // a crash took back what a disk had called durable
+	betrayedAt     netsim.Time
+	tells          bool // keep what a story needs
 	arrivals       []arrival
+	forwards       map[forward]core.Op
 	matters        netsim.Time // the story tells where writes were at this time
 	down           []string    // situations of the configuration that were met while a node was down
 	goesOn         bool        // the failure does not stop the run: what the sessions see next tells it better
@@ -63,7 +66,7 @@ type run struct {
 // newRun prepares what all seeds of a scenario share.
 func newRun(s *Scenario) *run {
 	r := &run{
-		scenario: s, names: append(s.names(), "repairer"), keys: Keys(s.Workload.Keys), invariants: invariants(),
+		scenario: s, forwards: make(map[forward]core.Op), names: append(s.names(), "repairer"), keys: Keys(s.Workload.Keys), invariants: invariants(),
 		servers: make([]*server, s.Servers), removing: make([]bool, s.Servers),
 		clients:   make([]client, s.Workload.Clients+max(1, s.Administration.Clients)),
 		waitLimit: 2 * s.Core.MaxWaiting, // for dependencies, and for other nodes
@@ -107,12 +110,13 @@ func (r *run) reset(seed netsim.Seed, plan []Operation, schedule netsim.Schedule
 	clear(r.history)
 	r.history, r.historyOf, r.versions = r.history[:0], r.historyOf[:0], r.versions[:0]
 	r.administration = r.administration[:0]
+	clear(r.forwards)
 	r.sessions = r.sessions[:0]
 	for i := range r.scenario.Workload.Clients {
 		r.sessions = append(r.sessions, clientName(i))
 	}
 	r.collected, r.arrivals, r.down = r.collected[:0], r.arrivals[:0], r.down[:0]
-	r.stuck = false
+	r.stuck, r.betrayed, r.betrayedAt = false, false, 0
 	r.settled, r.failure, r.goesOn, r.received = false, nil, false, nil
 	r.arena.release()
 }
@@ -163,6 +167,9 @@ func (r *run) judge(when moment, o observation) bool {
 	}
 	r.observed = o
 	for i := range r.invariants[when] {
+		if r.betrayed && trusting[r.invariants[when][i].name] {
+			continue
+		}
 		if err := r.invariants[when][i].check(r, &r.observed); err != nil {
 			r.fail(r.invariants[when][i].name, err.Error())
 			r.goesOn = r.invariants[when][i].goesOn
@@ -175,6 +182,12 @@ func (r *run) judge(when moment, o observation) bool {
 // booted notes whose process it is that a server runs from now on.
 func (r *run) booted(s *server, wiped bool) {
 	g := &r.ghost
+	if s.betrayed {
+		if !r.betrayed {
+			r.betrayed, r.betrayedAt = true, r.world.Now()
+		}
+		g.unsee(s.index)
+	}
 	if wiped { // a new life by intention: nothing of the old one is demanded of it
 		g.unsee(s.index)
 		if r.forgotten() && !r.gone() {
@@ -182,7 +195,7 @@ func (r *run) booted(s *server, wiped bool) {
 		}
 	}
 	if r.judge(atBoot, observation{server: s}) {
-		r.born(s)
+		r.ghost.born(s.life, s.index)
 	}
 	if wiped {
 		r.noteDestroyed()
@@ -194,19 +207,10 @@ func (r *run) booted(s *server, wiped bool) {
 func (r *run) reborn(s *server) {
 	r.ghost.unsee(s.index)
 	s.life = s.machine.Life()
-	r.born(s)
+	r.ghost.born(s.life, s.index)
 	s.have = s.machine.Have().CopyInto(s.have)
 	s.adopted = nil
 	r.noteDestroyed()
-}
-
-// born notes the life of a server.
-func (r *run) born(s *server) {
-	b := birth{life: s.life, server: s.index, late: r.ghost.founded || s.index >= r.scenario.founders() || r.ghost.lives[s.index] != 0}
-	if r.world != nil { // else the world is being made
-		b.at = r.world.Now()
-	}
-	r.ghost.born(b)
 }
 
 // restored compares what a process went on with, in its first step, with what the world saw of the one
@@ -238,6 +242,7 @@ func (r *run) restored(s *server) {
 // minted notes a write that a step made.
 func (r *run) minted(s *server, a core.Accepted) {
 	o := observation{server: s, accepted: a}
+	o.minted.at = s.position
 	if number := int(a.Request) - 1; number >= 0 && number < len(r.plan) {
 		o.minted.operation, o.minted.key = int32(number), r.plan[number].Key
 		o.minted.slot = shard.SlotOf(o.minted.key)
@@ -247,7 +252,9 @@ func (r *run) minted(s *server, a core.Accepted) {
 		return
 	}
 	if err := r.ghost.mint(a.Dot, o.minted, r.keyIndex(o.minted.key)); err != nil {
-		r.fail("dot.is_new", err.Error())
+		if !r.betrayed {
+			r.fail("dot.is_new", err.Error())
+		}
 		return
 	}
 	r.ghost.dotOf[o.minted.operation] = a.Dot
@@ -257,6 +264,7 @@ func (r *run) minted(s *server, a core.Accepted) {
 func (r *run) noteRoute(s *server, m *wire.Message) {
 	switch b := m.Body.(type) {
 	case *wire.Forward:
+		r.forwards[forward{m.From, b.Counter}] = b.Op
 		if number := int(b.Request) - 1; number >= 0 && number < len(r.fates) {
 			r.fates[number].proxied = r.fates[number].proxied || b.Final
 			r.fates[number].forwarded = r.fates[number].forwarded || !b.Final
@@ -329,16 +337,23 @@ func (r *run) record(session int, number int32, response *core.Response, outcome
 	r.versions = append(r.versions, version)
 }
 
-// judged is the history without the writes that are lost and what read them: of those nothing is promised
-// any more. of says which operations are left.
+// judged is the history without the writes that are lost and what read them, and up to the crash that showed a disk
+// to have lied: of all else nothing is promised any more. of says which operations are left.
 func (r *run) judged() (kept []checker.Operation, of []int32) {
 	for i := range r.history {
 		version := r.versions[i]
 		if r.history[i].Outcome == checker.Indeterminate {
 			version = r.ghost.dotOf[r.historyOf[i]]
 		}
+		o := r.history[i]
+		if r.betrayed && o.Returned >= int64(r.betrayedAt) { // nothing is promised of what was seen since
+			if o.Invoked >= int64(r.betrayedAt) || o.Kind == checker.Read {
+				continue
+			}
+			o.Outcome = checker.Indeterminate
+		}
 		if version == (causal.Dot{}) || !r.ghost.lost(version) {
-			kept, of = append(kept, r.history[i]), append(of, r.historyOf[i])
+			kept, of = append(kept, o), append(of, r.historyOf[i])
 		}
 	}
 	return kept, of

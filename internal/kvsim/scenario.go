@@ -38,6 +38,10 @@ type Scenario struct {
 	// everybody is up. Targets, Begin and End are filled in.
 	Lags netsim.Swarm
 
+	// Liar draws more of them for one node, which the seed draws: its disk says that it wrote what it did not.
+	// Targets, Begin and End are filled in.
+	Liar netsim.Swarm
+
 	// Losses are of the memory of nodes, or of nodes.
 	Losses Losses
 
@@ -107,7 +111,7 @@ func Standard() Scenario {
 		SlowDisk:    netsim.DiskModel{Sync: netsim.Range{Min: 2 * netsim.Millisecond, Max: 400 * netsim.Millisecond}},
 		SlowDisks:   netsim.Ratio{Num: 2, Den: 5},
 		StartWithin: 2 * netsim.Second,
-		Faults:      netsim.Swarm{Count: 16, Situations: situationsToMeet()},
+		Faults:      netsim.Swarm{Count: 16, Kinds: kindsOfStandard(), Situations: situationsToMeet()},
 		Lags: netsim.Swarm{
 			Count: 4, Kinds: []netsim.FaultKind{netsim.Delay, netsim.Reorder, netsim.Clog},
 			Longest: 30 * netsim.Second, Strongest: 3 * netsim.Second,
@@ -117,6 +121,13 @@ func Standard() Scenario {
 		Audits:    6,
 		Promises:  promisesOfStandard(),
 	}
+}
+
+// kindsOfStandard are all that nodes get over, but those of disks, which have a scenario of their own.
+func kindsOfStandard() []netsim.FaultKind {
+	return slices.DeleteFunc(netsim.Recoverable(), func(k netsim.FaultKind) bool {
+		return k == netsim.Tear || k == netsim.FailDisk || k == netsim.FillDisk
+	})
 }
 
 // Restarts is aimed at what a restart must not forget: short crashes, one after the other, while copies of
@@ -137,6 +148,43 @@ func Restarts() Scenario {
 		ProbeCrashUnsynced, string(core.ProbeForwardDuplicate), string(core.ProbeReplyUnexpected),
 		string(core.ProbePullRestarted), string(core.ProbeClockFloor), string(core.ProbePeerReturned),
 	}
+	return s
+}
+
+// Disks is aimed at what is on a disk when a process ends there: before and after each write and each sync, with
+// the tail whole, torn or gone, on disks that fail, fill up and are slow.
+func Disks() Scenario {
+	s := Standard()
+	s.Name = "disks"
+	s.Faults = netsim.Swarm{
+		Count: 60, Longest: 4 * netsim.Second, Strongest: 2 * netsim.Second,
+		Kinds: []netsim.FaultKind{
+			netsim.Crash, netsim.Tear, netsim.FailDisk, netsim.FillDisk, netsim.SlowSync, netsim.Pause,
+			netsim.Duplicate, netsim.Delay, netsim.Isolate, netsim.Jump,
+		},
+		Situations: netsim.DiskPoints(), Triggered: netsim.Ratio{Num: 2, Den: 3},
+	}
+	s.Lags = netsim.Swarm{}
+	s.Disk.Write = netsim.Range{Max: 2 * netsim.Millisecond}
+	s.SlowDisk.Write = netsim.Range{Max: 50 * netsim.Millisecond}
+	s.Core.ChunkBytes = 100
+	s.Promises = []string{
+		ProbeCrashUnsynced, ProbeTailKept, string(core.ProbeForwardDuplicate), string(core.ProbePullRestarted), string(core.ProbePeerReturned),
+	}
+	return s
+}
+
+// Lying is the standard scenario with a node whose disk lies about its syncs, and which crashes. What is promised
+// then is less, see trusting.
+func Lying() Scenario {
+	s := Standard()
+	s.Name = "lying"
+	s.Liar = netsim.Swarm{
+		Count: 14, Kinds: []netsim.FaultKind{netsim.FalseSync, netsim.Tear}, Longest: 10 * netsim.Second,
+		Situations: netsim.DiskPoints(), Triggered: netsim.Ratio{Num: 1, Den: 4},
+	}
+	s.Lags.Count = 2
+	s.Promises = []string{ProbeBetrayed, string(core.ProbeRollback), string(core.ProbeStartedOver)}
 	return s
 }
 
@@ -181,7 +229,7 @@ func Membership() Scenario {
 		InStep:     netsim.Ratio{Num: 1, Den: 3},
 		MostShards: 3, LeastMembers: 5,
 	}
-	s.Faults = netsim.Swarm{Count: 12, Situations: situations(), Triggered: netsim.Ratio{Num: 1, Den: 2}}
+	s.Faults = netsim.Swarm{Count: 12, Kinds: kindsOfStandard(), Situations: situations(), Triggered: netsim.Ratio{Num: 1, Den: 2}}
 	s.Lags.Count = 2
 	s.Losses = Losses{
 		Wipes: 2, Share: netsim.Ratio{Num: 3, Den: 5}, Kills: netsim.Ratio{Num: 1, Den: 2}, Alone: netsim.Ratio{Num: 2, Den: 3},
@@ -192,9 +240,26 @@ func Membership() Scenario {
 	return s
 }
 
+// DisksMembership is Disks for those who run the store: what the configuration log must not forget.
+func DisksMembership() Scenario {
+	s := Membership()
+	s.Name = "disks-membership"
+	disks := Disks()
+	s.Faults = disks.Faults
+	s.Faults.Count = 40
+	s.Faults.Situations = slices.Concat(netsim.DiskPoints(), situations())
+	s.Disk, s.SlowDisk = disks.Disk, disks.SlowDisk
+	s.Losses = Losses{}
+	s.Promises = []string{
+		ProbeCrashUnsynced, ProbeTailKept, ProbeReshardStarted, ProbeReshardSwitched, ProbeReshardAborted, ProbeMemberJoined, ProbeMemberLeft,
+		ProbeLearns, ProbeServes, ProbeRetired,
+	}
+	return s
+}
+
 // scenarios is the registry, by name.
 func scenarios() []Scenario {
-	return []Scenario{Standard(), Restarts(), Single(), Situations(), Membership()}
+	return []Scenario{Standard(), Restarts(), Single(), Situations(), Disks(), Lying(), Membership(), DisksMembership()}
 }
 
 // ScenarioNames lists them.
@@ -278,6 +343,9 @@ func (s *Scenario) disk(seed netsim.Seed) netsim.DiskModel {
 // Schedule draws the faults of a seed.
 func (s *Scenario) Schedule(seed netsim.Seed) netsim.Schedule {
 	schedule := append(s.drawn(s.Faults, seed, netsim.FirstNodes(s.Servers)), s.Losses.draw(seed, s)...)
+	draw := seed.Stream("liar")
+	liar := netsim.NodeID(draw.Below(uint64(s.Servers)))
+	schedule = append(schedule, s.drawn(s.Liar, netsim.Seed(draw.Uint64()), netsim.Nodes(liar))...)
 	if s.Lags.Count == 0 {
 		return schedule
 	}

@@ -24,6 +24,8 @@ type server struct {
 	position    core.Position   // of the disk
 	have        causal.Coverage // what the machine covered after the latest step
 	unsynced    bool            // the process before this one had applied what its disk lost
+	betrayed    bool            // it had been told that what the disk lost was durable
+	more        bool            // it had not known that all of this was durable
 	stepped     bool
 	life        view.LifeID         // after the latest step
 	adopted     *view.Configuration // in force after the latest step, nil for none
@@ -32,6 +34,7 @@ type server struct {
 	syncedUnder *view.Configuration // in force then
 	deleted     bool                // it has said that it was deleted from the view
 	leads       bool                // the configuration log
+	ledger      ledger
 }
 
 var (
@@ -66,9 +69,11 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 	}
 	wiped := false
 	if old := r.servers[s.index]; old != nil {
-		s.unsynced = old.position > s.position
-		wiped = boot.Position == 0 && old.durable > 0 // else nothing had become durable: an early crash
+		s.betrayed = boot.Synced > boot.Position
+		s.unsynced, s.more = old.position > s.position, old.durable < s.position
+		wiped = boot.Wiped && old.durable > 0 // else nothing had become durable: an early crash
 	}
+	s.ledger.hold(machine.Have())
 	r.servers[s.index] = s
 	r.booted(s, wiped)
 	return s
@@ -78,6 +83,12 @@ func (r *run) bootServer(boot netsim.Boot[Packet]) netsim.Node[Packet] {
 func (s *server) Start(now netsim.Clock, out *netsim.Outbox[Packet]) {
 	if s.unsynced {
 		out.Probe(ProbeCrashUnsynced)
+	}
+	if s.betrayed {
+		out.Probe(ProbeBetrayed)
+	}
+	if s.more {
+		out.Probe(ProbeTailKept)
 	}
 	s.step(now, core.Input{Kind: core.InputWake}, out)
 }
@@ -90,6 +101,7 @@ func (s *server) Wake(now netsim.Clock, out *netsim.Outbox[Packet]) {
 // Synced implements netsim.Syncer.
 func (s *server) Synced(now netsim.Clock, upTo netsim.Position, out *netsim.Outbox[Packet]) {
 	s.durable = core.Position(upTo)
+	s.ledger.synced(s.durable)
 	if s.durable == s.position {
 		s.noteSynced()
 	}
@@ -131,16 +143,19 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 	input.Wall = floorDivide(now.Wall, int64(netsim.Millisecond))
 	input.Mono = now.Mono.Duration()
 	input.Durable = s.durable
+	input.Full = outbox.DiskFull()
 	s.machine.Step(input, out)
 
-	o := observation{server: s, position: s.position}
-	if len(out.Records) > 0 {
+	o := observation{server: s, position: s.position, full: input.Full}
+	if s.ledger.before = s.position; len(out.Records) > 0 {
 		r.scratch = r.scratch[:0]
 		if out.Forget {
 			r.scratch = appendRecords(r.scratch, []core.Record{{}})
+			s.ledger = ledger{before: s.position} // what was before is void, and nobody tells of it any more
 		}
 		r.scratch = appendRecords(r.scratch, out.Records)
 		s.position = core.Position(outbox.Append(r.scratch))
+		s.ledger.append(s.position, readRecords(r.arena.keep(r.scratch), nil))
 		o.position = s.position
 	}
 	if s.life != s.machine.Life() {
@@ -169,6 +184,7 @@ func (s *server) step(now netsim.Clock, input core.Input, outbox *netsim.Outbox[
 		r.judge(atCover, o)
 		s.have = have.CopyInto(s.have)
 	}
+	r.judge(atSend, o)
 	for i := range out.Sends {
 		send := &out.Sends[i]
 		r.scratch = wire.Append(r.scratch[:0], send.Message)

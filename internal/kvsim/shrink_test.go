@@ -41,21 +41,21 @@ func TestShrunkIsMinimal(t *testing.T) {
 	if n := len(small.Faults) + len(small.Operations); n > 8 || small.Rule != c.Rule || small.Verdict != Violated || !one.Complete {
 		t.Errorf("%d elements are left:\n%s", n, small.Format())
 	}
-	result, err := small.Run()
+	result, err := small.Run(nil)
 	if err != nil || small.Differs(&result, false) != "" {
 		t.Errorf("it replays differently: %s, %v", small.Differs(&result, false), err)
 	}
 	for i := range small.Operations {
 		less := small.clone()
 		less.Operations = slices.Delete(less.Operations, i, i+1)
-		if result, err := less.Run(); err != nil || result.Failure.Rule() == c.Rule {
+		if result, err := less.Run(nil); err != nil || result.Failure.Rule() == c.Rule {
 			t.Errorf("%s can be left out, %v", small.Operations[i].name(), err)
 		}
 	}
 	for i := range small.Faults {
 		less := small.clone()
 		less.Faults = slices.Delete(less.Faults, i, i+1)
-		if result, err := less.Run(); err != nil || result.Failure.Rule() == c.Rule {
+		if result, err := less.Run(nil); err != nil || result.Failure.Rule() == c.Rule {
 			t.Errorf("fault %d can be left out, %v", i+1, err)
 		}
 	}
@@ -117,7 +117,7 @@ func TestShrinkWhatNoSessionSees(t *testing.T) {
 // expectRun makes the capsule expect what its run comes to, which has to break a rule.
 func expectRun(t *testing.T, c *Capsule, rule string) {
 	t.Helper()
-	result, err := c.Run()
+	result, err := c.Run(nil)
 	if err != nil || result.Failure.Rule() != rule {
 		t.Fatalf("%v, %v", result.Failure, err)
 	}
@@ -266,6 +266,10 @@ func TestFaultsInWords(t *testing.T) {
 		"at 1s for 2.0004s jump +2s n1":         "the clock of n1 jumps by 2 s, to come back slowly, for 2 s",
 		"at 1s for 500us freeze n1":             "the clock of n1 stands still for 500 us",
 		"at 1s for 2s slow-sync 30ms n1":        "the disk of n1 takes 30 ms longer for 2 s",
+		"at 1s for 2s tear n1":                  "n1 crashed in the middle of writing, with a part of it on disk, for 2 s",
+		"at 1s for 2s fail-disk n1":             "the disk of n1 refuses what is written, which ends the process, for 2 s",
+		"at 1s for 2s fill-disk n1,n2":          "the disk of n1 and n2 is full for 2 s",
+		"at 1s for 2s false-sync n1":            "the disk of n1 says that it wrote what it did not for 2 s",
 		"at 1s kill n1,n2":                      "n1 and n2 crashed and never came back",
 	} {
 		schedule, err := netsim.ParseSchedule(text, names)

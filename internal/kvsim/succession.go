@@ -1,25 +1,20 @@
 package kvsim
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/anishathalye/porcupine"
 
 	"github.com/sequitur-kv/sequitur/core"
-	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
-	"github.com/sequitur-kv/sequitur/netsim"
 )
 
 // The administration of a store is linearizable: there is an order of all requests that explains all
-// answers, in which each takes effect at one moment between question and answer. A request whose outcome
-// the client does not know took effect at any time after it was made, or never. What the store does by
-// itself (a deleted node is gone when it has handed over, a reshard ends, a life joins) is part of that
-// order, too, but nobody is told when.
+// answers, in which each takes effect at one moment between question and answer. An answer names that moment:
+// it is an entry of the log. A request whose outcome the client does not know took effect in an entry after it
+// was made that no answer names, or never. What the store does by itself (a deleted node is gone when it has
+// handed over, a reshard ends, a life joins) is part of that order, too, but nobody is told when.
 
 // administrationBudget is how many steps the search may take.
 const administrationBudget = 3_000_000
@@ -279,187 +274,4 @@ func successions(first succession, budget *int) porcupine.Model {
 		},
 	}
 	return model.ToModel()
-}
-
-// founded is the state that the store begins with.
-func (r *run) founded() (first succession) {
-	first.count = r.scenario.Shards
-	sizes, more := r.scenario.founders()/r.scenario.Shards, r.scenario.founders()%r.scenario.Shards
-	server := 0
-	for id := 1; id <= r.scenario.Shards; id++ {
-		size := sizes
-		if id <= more {
-			size++
-		}
-		for range size {
-			first.nodes[server] = place{present: true, seen: true, shard: int8(id)}
-			server++
-		}
-	}
-	return first
-}
-
-// found is the state that the store has in the end.
-func (r *run) found() (s succession) {
-	c := r.ghost.newest
-	s.count = len(c.Shards)
-	for i := range c.Members {
-		s.nodes[r.serverAt(c.Members[i].Address)] = place{present: true, shard: int8(c.Members[i].Shard)}
-	}
-	return s
-}
-
-// events is the administration up to a moment. What is open then may happen at any time later, or not at all.
-func (r *run) events(until netsim.Time) (history []porcupine.Operation) {
-	// A client asks at the moment at which it got the answer before: that is after it.
-	never := 2*int64(r.scenario.End) + 4
-	put := func(e event, f finding, from, to netsim.Time) {
-		o := porcupine.Operation{ClientId: len(history), Input: e, Call: 2*int64(from) + 1, Output: f, Return: 2 * int64(max(to, from+1))}
-		if to > until {
-			f.maybe = true
-			o.Output, o.Return = f, never
-		}
-		if from <= until {
-			history = append(history, o)
-		}
-	}
-	ends := func(over event, since netsim.Time) { // at any of the ends of reshards that were observed
-		if from, to, ok := r.ghost.saw(reshardOver, 0, since); ok {
-			put(over, finding{maybe: true, either: true}, from-1, to)
-		}
-	}
-	open := r.scenario.End + 1
-	for number := range r.plan {
-		plan, f := &r.plan[number], &r.fates[number]
-		if !plan.Op.Administers() || !f.asked {
-			continue
-		}
-		e := event{kind: decision, op: plan.Op, number: int32(number + 1), shard: int8(plan.Shard), count: plan.Count}
-		if f.about != "" {
-			e.server = int(r.serverAt(f.about))
-		}
-		if plan.Op == wire.OpRemove && f.status == wire.StatusAnswered {
-			e.mark = 1 << (len(history) % 64) // more of them at once there are not
-		}
-		over := e
-		over.kind = conclusion
-		switch {
-		case f.ending == pending, f.ending == expired, f.status == wire.StatusUnknown:
-			from, to, ok := r.happened(int32(number))
-			if !ok {
-				continue // it explains nothing, and costs much
-			}
-			put(e, finding{result: view.Done, maybe: true}, from-1, to)
-			if plan.Op == wire.OpReshard { // a node that is leaving may be gone at any time anyway
-				ends(over, from)
-			}
-		case f.status == wire.StatusDeclined:
-			put(e, finding{result: f.result}, f.invoked, f.returned)
-		case f.status == wire.StatusAnswered && f.result == view.Already:
-			put(e, finding{result: view.Already}, f.invoked, f.returned)
-		case f.status == wire.StatusAnswered, f.status == wire.StatusRolledBack:
-			put(e, finding{result: view.Done}, f.invoked, f.returned)
-			if plan.Op == wire.OpReshard || plan.Op == wire.OpRemove {
-				put(over, finding{aborted: f.status == wire.StatusRolledBack}, f.invoked, f.returned)
-			}
-		case f.status == wire.StatusUnfinished:
-			put(e, finding{result: view.Done}, f.invoked, f.returned)
-			if plan.Op == wire.OpReshard {
-				ends(over, f.invoked)
-			}
-		default: // nothing happened
-		}
-	}
-	for i := range r.ghost.births {
-		b := &r.ghost.births[i]
-		if b.late && (b.joined != 0 || r.ghost.newest.HasEnded(b.life)) {
-			f, joined := finding{}, b.joined
-			if joined == 0 { // it may have been a member for a moment that nobody saw
-				f.maybe, joined = true, open
-			}
-			put(event{kind: joining, server: b.server}, f, b.at, joined)
-		}
-	}
-	if until >= open {
-		put(event{kind: standing, state: r.found()}, finding{}, r.scenario.End, r.scenario.End+1)
-	}
-	return history
-}
-
-// succeeds judges the administration up to a moment. The zero verdict means that the budget did not suffice.
-func (r *run) succeeds(until netsim.Time) Verdict {
-	budget := administrationBudget
-	ok := porcupine.CheckOperations(successions(r.founded(), &budget), r.events(until))
-	switch {
-	case budget < 0:
-		return Undecided
-	case ok:
-		return Holds
-	}
-	return Violated
-}
-
-// checkAdministration judges all of it; nil if it is linearizable.
-func (r *run) checkAdministration() *Failure {
-	if r.ghost.newest == nil {
-		return nil // there was nothing to administer
-	}
-	until := r.scenario.End + 1
-	if r.ruin() != "" { // then it need not come to rest
-		until = min(r.scenario.End, r.world.Now())
-	}
-	switch r.succeeds(until) {
-	case Holds:
-		return nil
-	case Undecided:
-		return &Failure{Kind: KindUndecided, Name: "administration", Explanation: fmt.Sprintf(
-			"the administration is undecided: its history takes more than %d steps; try another seed", administrationBudget)}
-	case Violated:
-	}
-	var order []int32
-	for number := range r.plan {
-		if f := &r.fates[number]; r.plan[number].Op.Administers() && f.asked && f.ending != pending {
-			order = append(order, int32(number))
-		}
-	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(r.fates[a].returned, r.fates[b].returned) })
-	first, _ := slices.BinarySearchFunc(order, Violated, func(number int32, _ Verdict) int {
-		if r.succeeds(r.fates[number].returned) == Violated {
-			return 0
-		}
-		return -1
-	})
-	var b strings.Builder
-	b.WriteString("the administration of the store is not linearizable: no order of the requests explains ")
-	if first == len(order) {
-		fmt.Fprintf(&b, "the members and shards in the end: %s", r.found().inWords(r.names))
-	} else {
-		fmt.Fprintf(&b, "the answer to the last of these:")
-	}
-	for i, number := range order {
-		if i <= first {
-			f := &r.fates[number]
-			fmt.Fprintf(&b, "\n    %s to %s   %s", seconds(f.invoked), seconds(f.returned), r.operationInWords(number))
-		}
-	}
-	failure := &Failure{Kind: KindLinearizability, Name: "administration", Explanation: b.String()}
-	if first < len(order) {
-		failure.read = order[first] + 1
-	}
-	return failure
-}
-
-// inWords lists the nodes with their shards.
-func (s succession) inWords(names []string) string {
-	text := counted(s.count, "shard")
-	for i := range s.nodes {
-		if n := &s.nodes[i]; n.present {
-			where := "no shard"
-			if n.shard != 0 {
-				where = "shard " + shard.ID(n.shard).String()
-			}
-			text += fmt.Sprintf(", %s in %s", names[i], where)
-		}
-	}
-	return text
 }

@@ -67,6 +67,14 @@ func faultEffect(f *netsim.Fault, names []string) string {
 		return nodes + " crashed and never came back"
 	case netsim.Wipe:
 		return nodes + " crashed, and the disk is lost,"
+	case netsim.Tear:
+		return nodes + " crashed in the middle of writing, with a part of it on disk,"
+	case netsim.FailDisk:
+		return fmt.Sprintf("the disk of %s refuses what is written, which ends the process,", nodes)
+	case netsim.FillDisk:
+		return fmt.Sprintf("the disk of %s is full", nodes)
+	case netsim.FalseSync:
+		return fmt.Sprintf("the disk of %s says that it wrote what it did not", nodes)
 	case netsim.Slow:
 		return fmt.Sprintf("%s takes %s longer for everything", nodes, seconds(f.Amount))
 	case netsim.SlowSync:

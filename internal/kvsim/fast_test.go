@@ -1,0 +1,5 @@
+//go:build !race && !wasm
+
+package kvsim
+
+const slow = false
