@@ -17,8 +17,9 @@ import (
 type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
-	token  []byte // of the last answer, "" for none
-	body   []byte // likewise
+	token  []byte              // of the last answer, "" for none
+	body   []byte              // likewise
+	answer func(*client) error // reads an answer; nil: of HTTP
 }
 
 func connect(address string) (*client, error) {
@@ -33,6 +34,9 @@ func connect(address string) (*client, error) {
 func (c *client) exchange(request []byte) error {
 	if _, err := c.conn.Write(request); err != nil {
 		return err
+	}
+	if c.answer != nil {
+		return c.answer(c)
 	}
 	return c.read()
 }

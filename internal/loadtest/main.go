@@ -11,6 +11,15 @@
 // measures what clients notice while a store of seven nodes goes from two shards to three: sessions
 // that pass their tokens on send requests at a fixed rate before, during and after it, and read all
 // back. Then one more node joins, becomes a member of a shard, and loses its memory.
+//
+//	go run ./internal/loadtest durable
+//
+// measures writes that are on disk when they are answered: beside the ceiling, an etcd of three nodes and a
+// Redis, where they are installed. Then reads, while writes come at a fixed rate, beside those of a store in memory.
+//
+//	go run ./internal/loadtest restart
+//
+// measures how soon a node with a million keys on disk serves again after its end, and a backup and a restore of it.
 package main
 
 import (
@@ -38,15 +47,17 @@ type options struct {
 	turn        time.Duration // of each measurement
 	only        string
 
-	// While shards change.
+	// While shards change, or writes come at a fixed rate.
 	keys   int
 	rate   int           // requests in a second
-	period time.Duration // before and after
+	period time.Duration // before and after; of each measurement
 }
 
 const (
 	ceilingCommand = "ceiling" // makes this program serve the constant
 	reshardCommand = "reshard"
+	durableCommand = "durable"
+	restartCommand = "restart"
 )
 
 func main() {
@@ -59,12 +70,23 @@ func main() {
 	flags.StringVar(&o.kvnode, "kvnode", "", "kvnode program to measure (default: build it)")
 	flags.BoolVar(&o.strict, "strict", false, "exit with 1 when a bar is missed, too")
 	flags.StringVar(&o.profile, "profile", "", "write CPU profiles of the first node to this directory")
-	if len(args) > 0 && args[0] == reshardCommand {
+	switch {
+	case len(args) > 0 && args[0] == durableCommand:
+		measured, args, o.durable = whatIsDurable, args[1:], true
+		flags.IntVar(&o.rounds, "rounds", 7, "rounds; the median counts")
+		flags.IntVar(&o.connections, "connections", 256, "connections at a time")
+		flags.DurationVar(&o.turn, "turn", 700*time.Millisecond, "time of each measurement of writes")
+		flags.IntVar(&o.rate, "rate", 1000, "requests in a second while reads are measured; half of them write. More than the processors are good for measures only who waits for one")
+		flags.DurationVar(&o.period, "period", 2*time.Second, "time of each measurement of reads")
+	case len(args) > 0 && args[0] == restartCommand:
+		measured, args, o.durable = whileRestarting, args[1:], true
+		flags.IntVar(&o.keys, "keys", 1_000_000, "keys of the node")
+	case len(args) > 0 && args[0] == reshardCommand:
 		measured, args = whileResharding, args[1:]
 		flags.IntVar(&o.keys, "keys", 1_000_000, "keys in the store")
 		flags.IntVar(&o.rate, "rate", 5000, "requests in a second")
 		flags.DurationVar(&o.period, "period", 10*time.Second, "time of the measurements before and after")
-	} else {
+	default:
 		flags.IntVar(&o.rounds, "rounds", 7, "rounds; the median counts")
 		flags.IntVar(&o.connections, "connections", 64, "connections at a time")
 		flags.BoolVar(&o.durable, "durable", false, "have the nodes keep their data on disk, in the directory for temporary files")

@@ -73,7 +73,7 @@ func measureReshard(o options, s *store, keys *keyspace, w io.Writer) (r reshard
 	r.before = s.memory()
 	shards := slices.Clone(keys.shards)
 
-	load := startSessions(keys, clients, o.rate, w)
+	load := startSessions(keys, clients, o.rate, oneInFive, w)
 	time.Sleep(warmUp)
 	used := s.cpuTime()
 	time.Sleep(o.period)

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// sessions are clients that pass their tokens on and send requests at a fixed rate together: one in
-// five writes. A session whose answer is late sends the next request at once, and counts the time since it was due.
+// sessions are clients that pass their tokens on and send requests at a fixed rate together. A session whose answer is late sends the next request at once, and counts the time since it was due.
 type sessions struct {
 	keys     *keyspace
 	clients  []*client
-	interval time.Duration // between two requests of one session
+	interval time.Duration                             // between two requests of one session
+	writes   func(session int, random *rand.Rand) bool // whether its next request is a write
 	begin    time.Time
 	over     atomic.Bool
 	group    sync.WaitGroup
@@ -26,11 +26,17 @@ type sessions struct {
 	failed  atomic.Int64
 }
 
+// oneInFive has one in five requests of each session write.
+func oneInFive(_ int, random *rand.Rand) bool { return random.IntN(5) == 0 }
+
+// oddWrite has every other session write, and only write.
+func oddWrite(session int, _ *rand.Rand) bool { return session%2 == 1 }
+
 // startSessions begins a load of rate requests in a second, a session for each client.
-func startSessions(keys *keyspace, clients []*client, rate int, told io.Writer) *sessions {
+func startSessions(keys *keyspace, clients []*client, rate int, writes func(int, *rand.Rand) bool, told io.Writer) *sessions {
 	n := len(clients)
 	s := &sessions{
-		keys: keys, clients: clients, interval: time.Second * time.Duration(n) / time.Duration(rate), begin: time.Now(),
+		keys: keys, clients: clients, writes: writes, interval: time.Second * time.Duration(n) / time.Duration(rate), begin: time.Now(),
 		tokens: make([][]byte, n), samples: make([][]sample, n), told: told,
 	}
 	for i := range clients {
@@ -57,7 +63,7 @@ func (s *sessions) run(i int) {
 	due := s.interval * time.Duration(i) / time.Duration(len(s.clients))
 	for ; !s.over.Load(); due += s.interval {
 		time.Sleep(due - s.now())
-		write := random.IntN(5) == 0
+		write := s.writes(i, random)
 		key := random.IntN(len(s.keys.writes))
 		err := s.exchange(i, key, write)
 		s.samples[i] = append(s.samples[i], sample{due: due, took: s.now() - due, write: write})

@@ -118,7 +118,7 @@ func (s *store) wait(addresses ...string) error {
 				break
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("%s does not serve after %v: status %d, %w", address, startTime, status, err)
+				return errors.Join(fmt.Errorf("%s does not serve after %v: status %d", address, startTime, status), err)
 			}
 			time.Sleep(20 * time.Millisecond)
 		}

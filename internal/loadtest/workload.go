@@ -17,7 +17,10 @@ type workload struct {
 // keyCount is the number of keys in each shard that requests are about.
 const keyCount = 1000
 
-const value = `{"value":"0123456789","causal-metadata":""}`
+const (
+	plainValue = "0123456789"
+	value      = `{"value":"` + plainValue + `","causal-metadata":""}`
+)
 
 // putBar is less where a PUT waits for the disk.
 func (s *store) putBar() float64 {
