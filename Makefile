@@ -1,6 +1,6 @@
 # Everything needs only Go and make; test-wasm needs Node as well, race a C
-# compiler, test-docker a Docker engine. Tools are built at pinned versions into
-# bin/, which git ignores.
+# compiler, test-docker a Docker engine, test-386 QEMU on some machines. Tools are
+# built at pinned versions into bin/, which git ignores.
 
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -17,7 +17,7 @@ SEEDS ?=
 BUGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench bench-reshard sweep planted scorecard fuzz cover clean
+.PHONY: help demo test check fmt lint vet archtest race test-386 test-wasm test-docker bench bench-durable bench-restart bench-reshard sweep planted scorecard fuzz cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,8 @@ archtest: ## check imports and purity of all packages
 race: ## run all tests under the race detector
 	go test -race ./...
 
-test-386: ## run all tests on a 32-bit platform
-	GOARCH=386 go test ./...
+test-386: ## run all tests on a 32-bit platform (needs QEMU where the kernel runs no 32-bit programs)
+	./scripts/test-386 $(PORTABLE) ./httpnode/... ./internal/apitest
 
 test-wasm: bin/wazero ## run the portable tests natively, under wazero and in Node
 	./scripts/test-wasm $(PORTABLE)
@@ -60,6 +60,12 @@ test-docker: ## build the image, test real containers (about three minutes)
 bench: ## run benchmarks (BENCH=regexp BENCHTIME=1s), then compare a store with the ceiling
 	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 	go run ./internal/loadtest
+
+bench-durable: ## writes on disk beside etcd and Redis, where installed, and reads beside them (about a minute)
+	go run ./internal/loadtest durable
+
+bench-restart: ## how soon a node with a million keys serves again; its backup and restore (about a minute)
+	go run ./internal/loadtest restart
 
 bench-reshard: ## what clients notice of a reshard of a million keys (about three minutes)
 	go run ./internal/loadtest reshard
