@@ -17,7 +17,7 @@ func TestCapsuleIsTheSeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		runner := NewRunner(scenario)
-		for seed := range uint64(5) {
+		for seed := range seeds(5) {
 			result := runner.Run(seed)
 			recorded := Record(&scenario, &result)
 			text := recorded.Format()

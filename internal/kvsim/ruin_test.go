@@ -36,7 +36,7 @@ func TestWhatIsGoneWithEveryCopy(t *testing.T) {
 		{"at 40s kill n1..n3", "nobody is left who serves shard 1"},
 	} {
 		r := NewRunner(Standard())
-		for seed := range uint64(5) {
+		for seed := range seeds(5) {
 			result := ruined(t, r, seed, test.faults)
 			if result.Verdict != Holds {
 				t.Errorf("seed %d, %s: %s", seed, test.faults, result.Failure.Headline())

@@ -1,9 +1,11 @@
 package kvsim
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,22 +13,37 @@ import (
 	"github.com/sequitur-kv/sequitur/netsim"
 )
 
-// failing returns the capsule of a run that really fails: what the store does not promise is judged.
-func failing(t *testing.T) Capsule {
-	t.Helper()
+// found is the first run that really fails, if what the store does not promise is judged.
+var found = sync.OnceValue(func() Sweep {
+	return RunSweep(context.Background(), linearizable(), SweepOptions{First: 1, Last: 50, FirstFailure: true})
+})
+
+func linearizable() Scenario {
 	scenario := Standard()
 	scenario.Linearizable = true
-	swept := RunSweep(t.Context(), scenario, SweepOptions{First: 1, Last: 50, FirstFailure: true})
+	return scenario
+}
+
+// failing returns the capsule of a run that really fails.
+func failing(t *testing.T) Capsule {
+	t.Helper()
+	swept, scenario := found(), linearizable()
 	if len(swept.Failures) == 0 || swept.Failures[0].Failure.Kind != KindLinearizability {
 		t.Fatalf("no history of 50 seeds is found not to be linearizable: %+v", swept.Failures)
 	}
 	return Record(&scenario, &swept.Failures[0])
 }
 
+// least is what a capsule of failing becomes.
+var least = sync.OnceValues(func() (Shrunk, error) {
+	scenario := linearizable()
+	return Shrink(Record(&scenario, &found().Failures[0]), ShrinkOptions{})
+})
+
 // TestShrunkIsMinimal: the same rule stays broken, and leaving out one more thing repairs it.
 func TestShrunkIsMinimal(t *testing.T) {
 	c := failing(t)
-	one, err := Shrink(c, ShrinkOptions{})
+	one, err := least()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +80,8 @@ func TestShrunkIsMinimal(t *testing.T) {
 
 // TestStory: the sentences come in the order of time and end with what is wrong.
 func TestStory(t *testing.T) {
-	shrunk, err := Shrink(failing(t), ShrinkOptions{})
+	failing(t)
+	shrunk, err := least()
 	if err != nil {
 		t.Fatal(err)
 	}
