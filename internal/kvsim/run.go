@@ -223,9 +223,6 @@ func (r *run) restored(s *server) {
 	if g := &r.ghost; c == nil && s.index == g.founder && !g.witnessed {
 		g.founded = false // nobody knows of the store that it founded
 	}
-	if r.ghost.newest != nil && r.ghost.newest.HasEnded(s.life) {
-		return // the store counts what it knows of its writes, whatever the node remembers
-	}
 	for id := range r.ghost.replicas {
 		own := causal.ReplicaID(id)
 		if r.ghost.replicas[id].life != s.machine.Life() || c != nil && own < c.NextReplica && c.Assignment(own) == nil {
@@ -235,7 +232,7 @@ func (r *run) restored(s *server) {
 		if c != nil && own < c.NextReplica {
 			kept, _ = leastOf(have, c.Assignment(own))
 		}
-		r.ghost.forget(own, kept)
+		r.ghost.forget(own, max(kept, r.ghost.replicas[id].shown)) // of a life that has ended others may know more
 	}
 }
 

@@ -249,6 +249,7 @@ func TestSeedsThatWereMisjudged(t *testing.T) {
 		{705924, "likewise, with a founder that was wiped twice"},
 		{10002447, "a leader sent heartbeats in a step that compacted its log afterwards"},
 		{373383, "the only owner of a slot lost its memory after it had reported that it has all, and then the others gave the slot up"},
+		{700000059811, "a node came back without a write that nobody had seen, and gave its name to another one, while only a dead node knew that its life had ended"},
 	} {
 		if result := NewRunner(Membership()).Run(test.seed); result.Verdict != Holds {
 			t.Errorf("seed %d: %s: %s", test.seed, test.why, result.Failure.Headline())
