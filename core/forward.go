@@ -193,7 +193,11 @@ func (m *Machine) answerForward(c *call, r result) {
 	reply := &wire.Reply{
 		Counter: c.counter, Status: r.status, Value: r.value, Clock: r.clock, Dot: r.dot, Count: r.count, Reason: r.reason,
 	}
-	if r.status.Succeeded() && c.op.OnKey() {
+	switch {
+	case !r.status.Succeeded() || !c.op.OnKey():
+	case r.merged: // by the owner that a read was passed on to, who may know a newer epoch than this node
+		reply.Context = r.context
+	default:
 		m.meet(c, r)
 		reply.Context = causal.Pack(m.reply)
 	}

@@ -234,6 +234,20 @@ func TestObservesWhatOneStepHides(t *testing.T) {
 	}
 }
 
+// TestSeedsThatFoundMistakes: what these runs showed is mended.
+func TestSeedsThatFoundMistakes(t *testing.T) {
+	for _, test := range []struct {
+		seed uint64
+		why  string
+	}{
+		{700000089690, "a node that passed a read on put retired replica ids back into the token, whose epoch it did not know yet"},
+	} {
+		if result := NewRunner(Membership()).Run(test.seed); result.Verdict != Holds {
+			t.Errorf("seed %d: %s: %s", test.seed, test.why, result.Failure.Headline())
+		}
+	}
+}
+
 // TestSeedsThatWereMisjudged: what these runs do was taken for a mistake of the store, or could not be judged.
 func TestSeedsThatWereMisjudged(t *testing.T) {
 	for _, test := range []struct {
