@@ -114,10 +114,15 @@ func (r *run) linearizable(key string, until int64) Verdict {
 	history, _ := r.registers(key, until)
 	budget := linearBudget
 	ok := porcupine.CheckOperations(register(&budget), history)
+	return searched(ok, budget)
+}
+
+// searched is what a search found that may use up a budget of steps; below zero it did not suffice.
+func searched(found bool, budget int) Verdict {
 	switch {
 	case budget < 0:
 		return Undecided
-	case ok:
+	case found:
 		return Holds
 	}
 	return Violated

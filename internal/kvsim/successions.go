@@ -106,13 +106,7 @@ func (r *run) events(until uint64) (history []porcupine.Operation) {
 func (r *run) succeeds(until uint64) Verdict {
 	budget := administrationBudget
 	ok := porcupine.CheckOperations(successions(r.founded(), &budget), r.events(until))
-	switch {
-	case budget < 0:
-		return Undecided
-	case ok:
-		return Holds
-	}
-	return Violated
+	return searched(ok, budget)
 }
 
 // checkAdministration judges all of it; nil if it is linearizable.
