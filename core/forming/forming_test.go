@@ -182,7 +182,7 @@ func (w *world) settle() {
 // lives that go on belong to two stores, and when all that stops, the store forms.
 func TestOneStoreForms(t *testing.T) {
 	formed, late, changed := 0, 0, 0
-	rapid.Check(t, func(t *rapid.T) {
+	property := func(t *rapid.T) {
 		w := newWorld(rapid.IntRange(1, 3).Draw(t, "nodes"))
 		who := func(t *rapid.T) int { return rapid.IntRange(0, len(w.nodes)-1).Draw(t, "node") }
 		recent := func(t *rapid.T) int { // mostly the newest, or nothing ever completes
@@ -232,7 +232,12 @@ func TestOneStoreForms(t *testing.T) {
 		if int(w.lives) > len(w.nodes) && stores == len(w.nodes) {
 			changed++
 		}
-	})
+	}
+	rapid.Check(t, property)
+	// One short check in a hundred sees no life that comes too late: chance, if it does not go on so.
+	for more := 0; more < 10 && !t.Failed() && (formed == 0 || late == 0 || changed == 0); more++ {
+		rapid.Check(t, property)
+	}
 	if formed == 0 || late == 0 || changed == 0 {
 		t.Errorf("%d nodes formed, %d came too late, %d stores formed after a life had ended: the test saw too little", formed, late, changed)
 	}
