@@ -248,7 +248,7 @@ func (m *Machine) answer(c *call, r result) {
 // token is the text of the union of what a request depended on and what it met.
 func (m *Machine) token(c *call, r result) []byte {
 	start := len(m.out.text)
-	if r.merged || c.context.IsZero() { // what was met is the union, trimmed by whoever wrote or merged it
+	if r.isUnion(c) {
 		m.out.text, m.scratch = m.configuration.Tokens.AppendPacked(m.out.text, m.scratch, r.context)
 	} else {
 		m.meet(c, r)
@@ -256,6 +256,10 @@ func (m *Machine) token(c *call, r result) []byte {
 	}
 	return m.out.text[start:len(m.out.text):len(m.out.text)]
 }
+
+// isUnion tells whether the context of a result has what the call depended on, and is trimmed: the owner that the
+// call was passed on to did that, who may know a newer epoch than this node, or there was nothing to add to a write.
+func (r *result) isUnion(c *call) bool { return r.merged || c.context.IsZero() }
 
 // meet makes m.reply the union of what a request depended on and what it met, without what had retired
 // at its epoch. The owner does this, who knows that epoch; the node that asked it may not yet.

@@ -195,7 +195,7 @@ func (m *Machine) answerForward(c *call, r result) {
 	}
 	switch {
 	case !r.status.Succeeded() || !c.op.OnKey():
-	case r.merged: // by the owner that a read was passed on to, who may know a newer epoch than this node
+	case r.isUnion(c):
 		reply.Context = r.context
 	default:
 		m.meet(c, r)
