@@ -28,7 +28,6 @@ func (m *Machine) told(message *wire.Message, w *wire.Welcome) {
 	switch {
 	case m.configuration != nil && m.configuration.Cluster != c.Cluster:
 		m.meetStranger(w.Address, c)
-	case m.excluded && c.Index <= m.excludedAt: // of a member that does not know yet
 	case c.MemberOf(m.founder.Life) >= 0:
 		m.enter(c)
 	case c.HasEnded(m.founder.Life) && at < 0:
@@ -100,11 +99,12 @@ func (m *Machine) receiveEnter(life view.LifeID, e *wire.Enter) {
 // exclude ends the part of this life in the store: it was deleted from the view. It keeps asking, so
 // that it learns when it is wanted again.
 func (m *Machine) exclude(c *view.Configuration) {
-	if m.excluded {
+	again := m.excluded
+	m.excluded, m.excludedFrom, m.excludedAt = true, c.Cluster, c.Index
+	if again {
 		return
 	}
 	m.probe(ProbeExcluded)
-	m.excluded, m.excludedAt = true, c.Index
 	m.refusal = fmt.Sprintf("%s was deleted from the view of the store; put it back with PUT /key-value-store-view at one of its members", m.founder.Address)
 	m.log("%s", m.refusal)
 	m.logged = m.refusal

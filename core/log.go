@@ -153,12 +153,15 @@ func (m *Machine) readConfiguration(encoded []byte) *view.Configuration {
 	return c
 }
 
-// knows tells whether a configuration of this store is no newer than the one in force: most that are
-// handed are not, and need not be read.
+// knows tells whether a configuration of this store is no newer than the one in force, or than the one that says that
+// this node was deleted: most that are handed are not, and need not be read.
 func (m *Machine) knows(encoded []byte) bool {
 	r := codec.NewReader(encoded)
 	cluster, index := view.ReadHeading(&r)
-	return m.configuration != nil && cluster == m.configuration.Cluster && index <= m.configuration.Index
+	if m.configuration == nil {
+		return m.excluded && cluster == m.excludedFrom && index <= m.excludedAt
+	}
+	return cluster == m.configuration.Cluster && index <= m.configuration.Index
 }
 
 // propose hands an entry to the leader of the log; false: surely not.

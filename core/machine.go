@@ -18,6 +18,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/hlc"
 	"github.com/sequitur-kv/sequitur/core/shard"
 	"github.com/sequitur-kv/sequitur/core/store"
+	"github.com/sequitur-kv/sequitur/core/token"
 	"github.com/sequitur-kv/sequitur/core/view"
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
@@ -58,10 +59,11 @@ type Machine struct {
 	detector      *view.Detector
 	growing       shard.Set // slots that this node keeps: held by an assignment that has not closed
 	refusal       string
-	excluded      bool   // deleted from the view
-	excludedAt    uint64 // index of the configuration that says so
-	hailed        uint64 // challenge of the last question to the members
-	reached       bool   // a member of the store has been heard of since this boot
+	excluded      bool            // deleted from the view
+	excludedFrom  token.ClusterID // of that store
+	excludedAt    uint64          // index of its newest configuration that is known to say so
+	hailed        uint64          // challenge of the last question to the members
+	reached       bool            // a member of the store has been heard of since this boot
 	strangers     []stranger
 
 	// The configuration log.
