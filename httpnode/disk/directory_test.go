@@ -142,6 +142,20 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestNoStoreDirectory has a file where the store should be.
+func TestNoStoreDirectory(t *testing.T) {
+	fs, _ := filled(t)
+	path := dir + "/" + storeName
+	must(t, fs.RemoveAll(path))
+	write(t, fs, path, []byte("text"))
+	if _, err := restore(Options{FS: fs}); !errors.Is(err, ErrCorrupt) || string(read(t, fs, path)) != "text" {
+		t.Errorf("%v, and then the file is %q", err, read(t, fs, path))
+	}
+	if got, err := restore(Options{FS: fs, SetAside: true}); err != nil || len(got) != 0 {
+		t.Errorf("set aside: %d records, %v", len(got), err)
+	}
+}
+
 // TestSetAsideDurably cuts the power when damaged data was set aside and the node has gone on: the mark of what was set
 // aside does not come back.
 func TestSetAsideDurably(t *testing.T) {

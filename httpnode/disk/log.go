@@ -129,11 +129,13 @@ func (l *Log) openStore(readOnly bool) (*store, error) {
 }
 
 func (l *Log) read() ([]core.Record, core.Position, error) {
-	switch _, err := l.fs.Stat(l.path(storeName)); {
+	switch info, err := l.fs.Stat(l.path(storeName)); {
 	case errors.Is(err, os.ErrNotExist) && l.known.position == 0:
 		return nil, 0, nil
 	case err != nil:
 		return nil, 0, l.explain(err)
+	case !info.IsDir():
+		return nil, 0, l.explain(fmt.Errorf("%s is no directory", l.path(storeName)))
 	}
 	if whole, err := l.known.holds(l.fs, l.path(storeName)); err != nil || !whole {
 		return nil, 0, l.explain(cmp.Or(err, fmt.Errorf("%s is not as it was", l.known.manifest)))
