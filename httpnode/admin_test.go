@@ -262,7 +262,7 @@ func TestLongChange(t *testing.T) {
 	c.say(fmt.Sprintf("PUT /key-value-store-shard/reshard HTTP/1.1\r\nHost: n\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
 	<-asked
 	time.Sleep(4 * server.WriteTimeout)
-	n.engine.receive([]*wire.Message{heartbeat(1)})
+	_ = n.engine.receive([]*wire.Message{heartbeat(1)})
 	if line, err := c.reader.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 200 ") {
 		t.Errorf("%q %v", line, err)
 	}

@@ -177,14 +177,15 @@ func (e *engine) detach(c *call) {
 }
 
 // receive feeds messages of a peer, one after the other. What they make this node send leaves
-// together.
-func (e *engine) receive(messages []*wire.Message) {
+// together. The error is that of err.
+func (e *engine) receive(messages []*wire.Message) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, message := range messages {
 		e.feed(core.Input{Kind: core.InputMessage, Message: message})
 	}
 	e.flush()
+	return e.why()
 }
 
 // inspect calls f with the machine, which f must only look at.
@@ -200,6 +201,11 @@ func (e *engine) inspect(f func(machine)) {
 func (e *engine) err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.why()
+}
+
+// why is err for who holds the mutex.
+func (e *engine) why() error {
 	switch {
 	case e.fault != nil:
 		return e.fault

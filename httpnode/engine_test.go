@@ -125,7 +125,7 @@ func TestForget(t *testing.T) {
 	if log.records != 4 {
 		t.Errorf("%d records, want 4", log.records)
 	}
-	n.engine.receive([]*wire.Message{heartbeat(1)})
+	_ = n.engine.receive([]*wire.Message{heartbeat(1)})
 	if log.records != 1 || log.appended != 3 {
 		t.Errorf("%d records up to %d after a new life began, want 1 up to 3", log.records, log.appended)
 	}
@@ -242,7 +242,7 @@ func TestTokenIsCopied(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		n.engine.receive([]*wire.Message{heartbeat(1)})
+		_ = n.engine.receive([]*wire.Message{heartbeat(1)})
 		n.engine.wake()
 		log.advanced(1, nil)
 		close(ruined)
@@ -269,7 +269,7 @@ func TestTimer(t *testing.T) {
 		}
 		n := fakeNode(t, m, Config{})
 		<-time.After(12 * time.Second)
-		n.engine.receive([]*wire.Message{heartbeat(1)})
+		_ = n.engine.receive([]*wire.Message{heartbeat(1)})
 		<-time.After(2 * time.Second)
 		synctest.Wait()
 		want := []time.Duration{0, 10 * time.Second, 13 * time.Second}

@@ -31,15 +31,29 @@ func (s *severable) severs(from string, to *Node) bool {
 		slices.ContainsFunc(s.among, func(n *Node) bool { return n.Address() == from })
 }
 
+// severedBody breaks off while its way is cut.
+type severedBody struct {
+	io.ReadCloser
+	cut func() bool
+}
+
+func (b severedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.cut() {
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
+}
+
 func newSeverable(t *testing.T, count int, machine core.Config) *severable {
 	t.Helper()
 	s := &severable{nodes: newStore(t, count, Config{Machine: machine})}
 	for _, n := range s.nodes {
 		whole := n.handler
 		n.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == peerPath && s.cut.Load() && s.severs(r.Header.Get(fromHeader), n) {
-				unavailable(w, r, "cut")
-				return
+			if r.URL.Path == peerPath {
+				from := r.Header.Get(fromHeader)
+				r.Body = severedBody{r.Body, func() bool { return s.cut.Load() && s.severs(from, n) }}
 			}
 			whole.ServeHTTP(w, r)
 		})

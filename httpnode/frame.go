@@ -1,6 +1,7 @@
 package httpnode
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -36,29 +37,56 @@ func appendFrame(buf []byte, message *wire.Message) (_ []byte, ok bool) {
 	return buf, true
 }
 
-// readFrame reads one frame into buf, whose bytes are valid until it is used again. The error is
+// frames reads frames of a body.
+type frames struct {
+	reader *bufio.Reader
+	large  bytes.Buffer // a frame that is not in the reader's buffer as a whole
+	held   int64        // of the budget for frames
+}
+
+// frameBuffer is the size of most bodies, or more.
+const frameBuffer = 16 << 10
+
+// ready tells whether the next frame has come as a whole, so that next does not wait for it.
+func (f *frames) ready() bool {
+	if f.reader.Buffered() < frameHeader {
+		return false
+	}
+	header, _ := f.reader.Peek(frameHeader)
+	return int64(f.reader.Buffered()-frameHeader) >= int64(binary.BigEndian.Uint32(header))
+}
+
+// next reads one frame, whose bytes are valid until it is called again. The error is
 // io.EOF at the end, errFrame for anything malformed or cut off, errFramesBusy when allow does not
 // grant a frame its size.
-func readFrame(r io.Reader, buf *bytes.Buffer, allow func(size int64) bool) ([]byte, error) {
-	var header [frameHeader]byte
-	if _, err := io.ReadFull(r, header[:]); err == io.EOF {
+func (f *frames) next(allow func(size int64) bool) ([]byte, error) {
+	header, err := f.reader.Peek(frameHeader)
+	switch {
+	case err == io.EOF && len(header) == 0:
 		return nil, io.EOF
-	} else if err != nil {
+	case err != nil:
 		return nil, errFrame
 	}
-	size := int64(binary.BigEndian.Uint32(header[:]))
+	size := int64(binary.BigEndian.Uint32(header))
 	if size > maxFrame {
 		return nil, errFrame
 	}
+	whole := f.ready()
 	if !allow(size) {
 		return nil, errFramesBusy
 	}
-	buf.Reset()
+	_, _ = f.reader.Discard(frameHeader) // which is there
+	if whole {
+		frame, _ := f.reader.Peek(int(size))
+		_, _ = f.reader.Discard(int(size)) // its bytes stay until more is read
+		return frame, nil
+	}
+	f.large.Reset()
 	// Copying grows the buffer as bytes arrive: a length alone makes nobody allocate.
-	if _, err := io.CopyN(buf, r, size); err != nil {
+	if _, err := io.CopyN(&f.large, f.reader, size); err != nil {
 		return nil, errFrame
 	}
-	return buf.Bytes(), nil
+	return f.large.Bytes(), nil
 }
 
 // weight estimates the memory that a message keeps alive, in bytes, without encoding it.

@@ -37,6 +37,34 @@ func (p *peer) gather(closing <-chan struct{}) {
 	p.endPause()
 }
 
+// lingerTime is how long a request stays open for more.
+const lingerTime = 100 * time.Millisecond
+
+// linger waits until something is queued, and tells whether something is, or the time for that or the transport is over.
+func (p *peer) linger(closing <-chan struct{}) (more bool) {
+	if !p.startLinger() {
+		return true
+	}
+	timer := time.NewTimer(lingerTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.hurry:
+		more = true
+	case <-closing:
+	}
+	p.endPause()
+	return more
+}
+
+// startLinger tells whether nothing is queued.
+func (p *peer) startLinger() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lingering = len(p.queue) == 0
+	return p.lingering
+}
+
 // startPause tells whether everything that is queued can wait.
 func (p *peer) startPause() bool {
 	p.mu.Lock()
@@ -48,7 +76,7 @@ func (p *peer) startPause() bool {
 func (p *peer) endPause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pausing = false
+	p.pausing, p.lingering = false, false
 	select {
 	case <-p.hurry: // it came too late
 	default:
@@ -58,10 +86,10 @@ func (p *peer) endPause() {
 // pressing tells whether the queue must not wait. The caller holds the mutex.
 func (p *peer) pressing() bool { return p.urgent > 0 || p.bytes > batchBytes }
 
-// hasten ends the pause of the sender if the queue must not wait. The caller holds the mutex.
+// hasten ends the pause of the sender if the queue must not wait, or it waits for nothing else. The caller holds the mutex.
 func (p *peer) hasten() {
-	if p.pausing && p.pressing() {
-		p.pausing = false
+	if p.lingering || p.pausing && p.pressing() {
+		p.pausing, p.lingering = false, false
 		p.hurry <- struct{}{}
 	}
 }

@@ -55,7 +55,7 @@ var (
 	queueMetric         = metric("peer_queue_bytes", "Estimated memory of the messages queued for a peer.", "peer")
 	queuedMetric        = metric("peer_queue_messages", "Messages queued for a peer.", "peer")
 	sentMetric          = metric("peer_messages_total", "Messages delivered to a peer.", "peer")
-	bodiesMetric        = metric("peer_bodies_total", "HTTP requests that delivered them.", "peer")
+	bodiesMetric        = metric("peer_bodies_total", "Chunks of HTTP requests that delivered them.", "peer")
 	droppedMetric       = metric("peer_messages_dropped_total", "Messages to a peer that were given up.", "peer")
 	connectionsMetric   = metric("connections", "Open connections of clients and peers.")
 	turnedAwayMetric    = metric("connections_refused_total", "Connections turned away because too many were open.")

@@ -19,25 +19,26 @@ const (
 	maxPause   = time.Second
 )
 
-// peer is the way to one other node: a bounded queue, and a sender that exists while the queue is
-// not empty. One body is under way at a time, so everything that queues meanwhile leaves together.
+// peer is the way to one other node: a bounded queue, and a sender that exists while there is something to send, or
+// was a moment ago.
 type peer struct {
 	address string
 
 	rested func(*peer) // called when a stranger has rested; nil: nothing more happens
 
-	mu       sync.Mutex
-	queue    []queued
-	bytes    int // weight of the queue
-	urgent   int // messages queued that somebody waits for
-	sending  bool
-	pausing  bool   // the sender gathers
-	stranger bool   // no member: it rests for a short time only
-	dropped  uint64 // ever
-	told     uint64 // of these, what was logged
-	sent     uint64 // messages delivered
-	bodies   uint64 // in so many bodies
-	rest     *time.Timer
+	mu        sync.Mutex
+	queue     []queued
+	bytes     int // weight of the queue
+	urgent    int // messages queued that somebody waits for
+	sending   bool
+	pausing   bool   // the sender gathers
+	lingering bool   // the sender waits for whatever comes
+	stranger  bool   // no member: it rests for a short time only
+	dropped   uint64 // ever
+	told      uint64 // of these, what was logged
+	sent      uint64 // messages delivered
+	bodies    uint64 // in so many bodies
+	rest      *time.Timer
 
 	hurry chan struct{} // ends the pause of the sender; capacity 1
 
@@ -48,7 +49,7 @@ type peer struct {
 	taken    time.Time // when the queue was last taken
 	batch    []queued  // what was taken
 	joiner   joiner
-	body     []byte // that is under way
+	body     []byte
 }
 
 type queued struct {
@@ -88,14 +89,23 @@ func (p *peer) push(message *wire.Message) (start bool) {
 	return start
 }
 
-// take moves everything queued into p.batch; ok is false when there is nothing, and then the sender
-// has to end.
+// end tells whether nothing is queued, and then the sender has to end.
+func (p *peer) end() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) > 0 {
+		return false
+	}
+	p.sending = false
+	p.relax()
+	return true
+}
+
+// take moves everything queued into p.batch; ok is false when there is nothing.
 func (p *peer) take() (ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
-		p.sending = false
-		p.relax()
 		return false
 	}
 	p.taken = time.Now()
@@ -170,19 +180,20 @@ func (p *peer) retire() bool {
 	return true
 }
 
-// delivered counts messages that arrived in one body.
-func (p *peer) delivered(n int) {
+// count counts what the link knows of by now, and messages that it did not even get.
+func (p *peer) count(unsent int) {
+	arrived, lost := p.link.count()
+	if arrived.bodies == 0 && lost.messages+unsent == 0 {
+		return
+	}
+	if arrived.bodies > 0 {
+		p.refusal = ""
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent += uint64(n)
-	p.bodies++
-}
-
-// lost counts messages that could not be delivered.
-func (p *peer) lost(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.dropped += uint64(n)
+	p.sent += uint64(arrived.messages)
+	p.bodies += uint64(arrived.bodies)
+	p.dropped += uint64(lost.messages + unsent)
 }
 
 // reached tells whether anything was ever delivered; what was lost before does not count then.

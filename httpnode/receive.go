@@ -1,7 +1,8 @@
 package httpnode
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -43,54 +44,60 @@ const maxTogether = 64
 // maxWarned bounds how many senders of other versions are told apart.
 const maxWarned = 1024
 
-var framePool = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var framePool = sync.Pool{New: func() any { return &frames{reader: bufio.NewReaderSize(nil, frameBuffer)} }}
 
-// serve answers 204 when every message was fed to the machine.
+// serve answers 204 when every message was fed to the machine. The body may have no end yet when it is read.
 func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	if err := v.engine.err(); err != nil {
-		refuseStopped(w, r, err)
-		return
-	}
 	// What is no connection of a server cannot be told; the timeout of the whole server is left.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(peerTimeout))
-	buf := framePool.Get().(*bytes.Buffer)
-	var held int64
+	in := framePool.Get().(*frames)
+	in.reader.Reset(r.Body)
 	defer func() {
-		v.frames.give(&held)
-		if buf.Cap() <= batchBytes {
-			framePool.Put(buf)
+		v.frames.give(&in.held)
+		in.reader.Reset(nil)
+		if in.large.Cap() <= batchBytes {
+			framePool.Put(in)
 		}
 	}()
-	if err := v.take(r.Body, buf, &held); errors.Is(err, errFramesBusy) {
+	err := v.take(in)
+	if err != nil { // else the answer would wait for the end of the body
+		w.Header().Set("Connection", "close")
+	}
+	switch stopped := v.engine.err(); {
+	case stopped != nil:
+		refuseStopped(w, r, stopped)
+	case errors.Is(err, errFramesBusy):
 		unavailable(w, r, sentence(err))
-	} else if err != nil {
+	case err != nil:
 		v.refuse(w, r, err)
-	} else {
+	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// take feeds every message of a body up to the first one that is malformed.
-func (v *receiver) take(r io.Reader, buf *bytes.Buffer, held *int64) error {
+// take feeds every message of a body up to the first one that is malformed, as they come.
+func (v *receiver) take(in *frames) error {
 	var messages []*wire.Message
-	defer func() { v.engine.receive(messages) }()
 	for size := 0; ; {
-		frame, err := readFrame(r, buf, func(n int64) bool { return v.frames.take(held, n) })
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		message, err := wire.Decode(frame)
-		if err != nil {
-			return err
-		}
-		messages = append(messages, message)
-		if size += len(frame); len(messages) == maxTogether || size > batchBytes {
-			v.engine.receive(messages)
+		if !in.ready() || len(messages) == maxTogether || size > batchBytes {
+			if err := v.engine.receive(messages); err != nil {
+				return err
+			}
 			messages, size = messages[:0], 0
 		}
+		frame, err := in.next(func(n int64) bool { return v.frames.take(&in.held, n) })
+		if errors.Is(err, io.EOF) {
+			return nil // what came before was fed: nothing was ready
+		}
+		var message *wire.Message
+		if err == nil {
+			message, err = wire.Decode(frame)
+		}
+		if err != nil {
+			return cmp.Or(v.engine.receive(messages), err)
+		}
+		messages = append(messages, message)
+		size += len(frame)
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	peerPath       = "/sequitur/peer"
 	fromHeader     = "Sequitur-Node" // address of the sending node, for logs only
 	dialTimeout    = time.Second
-	deliverTimeout = 3 * time.Second  // for one body, its answer included
+	deliverTimeout = 3 * time.Second  // for an answer
 	reportInterval = time.Minute      // lost messages are logged at most this often for each peer
 	restTimeout    = 90 * time.Second // after which an idle connection is closed
 	forgetTimeout  = 5 * time.Second  // the same for an address that is no member, which is forgotten then
@@ -39,6 +39,7 @@ type transport struct {
 	closed  bool
 	closing chan struct{} // closed with closed
 	senders sync.WaitGroup
+	readers sync.WaitGroup // of answers
 }
 
 func newTransport(self string, logger *slog.Logger) *transport {
@@ -68,7 +69,7 @@ func (t *transport) queue(to string, message *wire.Message) {
 		if t.forgetIdle(); len(t.peers) >= maxPeers {
 			return
 		}
-		p = newPeer(to, newLink(t.ctx, &t.dialer, t.self, to))
+		p = newPeer(to, newLink(t.ctx, &t.dialer, &t.readers, t.self, to))
 		p.rested = t.forget
 		p.setStranger(t.isStranger(to))
 		t.peers[to] = p
@@ -140,6 +141,7 @@ func (t *transport) close(timeout time.Duration) {
 	t.senders.Wait()
 	give.Stop()
 	t.cancel()
+	t.readers.Wait()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.peers {
@@ -147,35 +149,46 @@ func (t *transport) close(timeout time.Duration) {
 	}
 }
 
-// deliver sends what is queued for a peer until nothing is.
+// deliver sends what is queued for a peer until nothing has been for a while.
 func (t *transport) deliver(p *peer) {
-	pause := firstPause
-	for {
+	for pause := firstPause; ; {
 		// Whoever is about to send something does it first, if anybody is: bodies grow with the load.
 		runtime.Gosched()
 		p.gather(t.closing)
-		if !p.take() {
+		var err error
+		unsent := 0
+		switch {
+		case p.take():
+			unsent, err = t.pass(p)
+			p.tidy()
+		case p.link.open && p.linger(t.closing):
+			continue
+		case len(p.link.sent) > 0:
+			err = p.link.finish(deliverTimeout)
+		case p.end():
 			return
 		}
-		for rest := p.batch; len(rest) > 0; {
-			n := t.encode(p, rest)
-			err := t.post(p)
-			if err == nil {
-				pause = firstPause
-				p.delivered(n)
-				rest = rest[n:]
-				continue
-			}
-			// Whatever else was taken would arrive late; the machine sends again what still matters.
-			p.lost(len(rest))
-			t.logger.Debug("peer not reached", "peer", p.address, "error", err)
-			t.wait(pause)
-			pause = min(2*pause, maxPause)
-			break
-		}
-		p.tidy()
+		p.count(unsent)
 		t.report(p)
+		if t.note(p, err); err == nil {
+			pause = firstPause
+			continue
+		}
+		t.wait(pause)
+		pause = min(2*pause, maxPause)
 	}
+}
+
+// pass sends what was taken. After an error so many messages remain: they would arrive late, and the machine sends
+// again what still matters.
+func (t *transport) pass(p *peer) (unsent int, err error) {
+	rest := p.batch
+	for len(rest) > 0 && err == nil {
+		n := t.encode(p, rest)
+		err = p.link.send(p.body, n, deliverTimeout)
+		rest = rest[n:]
+	}
+	return len(rest), err
 }
 
 // encode makes one body of the first n messages.
@@ -192,18 +205,17 @@ func (t *transport) encode(p *peer, messages []queued) (n int) {
 	return n
 }
 
-// post delivers the body and logs once what the peer says against this node.
-func (t *transport) post(p *peer) error {
-	err := p.link.post(p.body, deliverTimeout)
+// note logs what went wrong, and once what the peer says against this node.
+func (t *transport) note(p *peer, err error) {
 	var refused *refusal
 	switch {
 	case err == nil:
-		p.refusal = ""
+		return
 	case errors.As(err, &refused) && !refused.temporary && refused.reason != p.refusal:
 		p.refusal = refused.reason
 		t.logger.Warn("a peer refuses the messages of this node", "peer", p.address, "reason", refused.reason)
 	}
-	return err
+	t.logger.Debug("peer not reached", "peer", p.address, "error", err)
 }
 
 // wait pauses, but not when the transport ends: what is queued then gets one try.

@@ -1,0 +1,295 @@
+package httpnode
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sequitur-kv/sequitur/core/wire"
+)
+
+// testLink is a link to a server, which is closed with the test.
+func testLink(t *testing.T, address string) *link {
+	ctx, cancel := context.WithCancel(context.Background())
+	var readers sync.WaitGroup
+	l := newLink(ctx, new(net.Dialer), &readers, testAddress, address)
+	t.Cleanup(func() {
+		l.close()
+		cancel()
+		readers.Wait()
+	})
+	return l
+}
+
+// serving is a server of one handler for peers.
+func serving(t *testing.T, handler http.HandlerFunc) (address string) {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func wantCounts(t *testing.T, l *link, arrived, lost shipment) {
+	t.Helper()
+	if a, b := l.count(); a != arrived || b != lost {
+		t.Errorf("%+v arrived, %+v lost; want %+v, %+v", a, b, arrived, lost)
+	}
+}
+
+// TestLinkStreams wants bodies to arrive before their request ends, and the next request to begin before the one before
+// it is answered.
+func TestLinkStreams(t *testing.T) {
+	arrived, requests := make(chan string, 100), make(chan string, 100)
+	answer := make(chan struct{})
+	l := testLink(t, serving(t, func(w http.ResponseWriter, r *http.Request) {
+		requests <- r.Header.Get(fromHeader)
+		for buf := make([]byte, 100); ; {
+			n, err := r.Body.Read(buf)
+			if n > 0 {
+				arrived <- string(buf[:n])
+			}
+			if err != nil {
+				break
+			}
+		}
+		<-answer
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	pass := func(body string) {
+		t.Helper()
+		if err := l.send([]byte(body), 2, time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		pass(fmt.Sprintf("body %d", i))
+		if got := <-arrived; got != fmt.Sprintf("body %d", i) {
+			t.Errorf("got %q", got)
+		}
+	}
+	if len(requests) != 1 || <-requests != testAddress {
+		t.Errorf("%d more requests", len(requests))
+	}
+	wantCounts(t, l, shipment{}, shipment{})
+	l.begun = l.begun.Add(-requestTime) // it has had its time
+	pass("next")
+	close(answer)
+	if got := <-arrived; got != "next" || len(requests) != 1 {
+		t.Errorf("%q in %d more requests", got, len(requests))
+	}
+	l.size = requestBytes
+	pass("third")
+	if err := l.finish(time.Second); err != nil {
+		t.Error(err)
+	}
+	wantCounts(t, l, shipment{10, 5}, shipment{})
+	if len(requests) != 2 {
+		t.Errorf("%d requests", len(requests))
+	}
+}
+
+// TestLinkSilent has a peer that takes everything and answers nothing.
+func TestLinkSilent(t *testing.T) {
+	leave := make(chan struct{})
+	l := testLink(t, serving(t, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // its end is no matter
+		<-leave
+	}))
+	defer close(leave)
+	const patience = 20 * time.Millisecond
+	for range requestsOpen {
+		if err := l.send([]byte("body"), 1, patience); err != nil {
+			t.Fatal(err)
+		}
+		l.begun = l.begun.Add(-requestTime)
+	}
+	if err := l.send([]byte("body"), 1, patience); !errors.Is(err, errSilent) || l.conn != nil {
+		t.Errorf("%v", err)
+	}
+	wantCounts(t, l, shipment{}, shipment{requestsOpen + 1, requestsOpen + 1})
+	if err := l.send([]byte("body"), 1, patience); err != nil {
+		t.Error(err)
+	}
+	if err := l.finish(patience); !errors.Is(err, errSilent) || l.conn != nil {
+		t.Errorf("%v", err)
+	}
+	wantCounts(t, l, shipment{}, shipment{1, 1})
+}
+
+// TestLinkRefused has a peer that refuses a request before it has ended.
+func TestLinkRefused(t *testing.T) {
+	refusing := make(chan string, 10)
+	l := testLink(t, serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadFull(r.Body, make([]byte, 4)); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Connection", "close")
+		fail(w, r, http.StatusBadRequest, <-refusing)
+	}))
+	refused := new(refusal)
+	refusing <- "it is wrong"
+	err := l.send([]byte("body"), 1, time.Second)
+	for deadline := time.Now().Add(5 * time.Second); err == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		err = l.send(make([]byte, 64<<10), 1, time.Second)
+	}
+	if !errors.As(err, &refused) || refused.reason != "it is wrong" || refused.temporary {
+		t.Errorf("%v", err)
+	}
+	if arrived, lost := l.count(); arrived.bodies != 0 || lost.bodies == 0 || lost.bodies != lost.messages {
+		t.Errorf("%+v arrived, %+v lost", arrived, lost)
+	}
+	refusing <- "it is wrong again"
+	if err := l.send([]byte("body"), 1, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.finish(time.Second); !errors.As(err, &refused) || refused.reason != "it is wrong again" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestLinkUnasked has a peer that says more than it was asked.
+func TestLinkUnasked(t *testing.T) {
+	const answer = "HTTP/1.1 204 No Content\r\n\r\n"
+	for answers := 1; answers < 6; answers++ {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var server sync.WaitGroup
+		server.Go(func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
+				t.Error(err)
+			}
+			for range answers {
+				_, _ = io.WriteString(conn, answer) // the other side may have heard enough
+			}
+			_, _ = io.Copy(io.Discard, conn)
+		})
+		l := testLink(t, listener.Addr().String())
+		if err := l.send([]byte("body"), 1, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(5 * time.Second); len(l.answers) == 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+		if err := l.await(0, time.Second); err == nil {
+			t.Errorf("%d answers to a request that has no end are taken", answers)
+		}
+		l.close()
+		server.Wait()
+		listener.Close()
+		wantCounts(t, l, shipment{}, shipment{1, 1})
+	}
+}
+
+// TestLinkLastAnswer has a peer that closes the connection with its answer: the next body goes over a new one.
+func TestLinkLastAnswer(t *testing.T) {
+	l := testLink(t, serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	for range 3 {
+		if err := l.send([]byte("body"), 1, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.finish(time.Second); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(5 * time.Second); len(l.answers) == 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	wantCounts(t, l, shipment{3, 3}, shipment{})
+}
+
+// TestTransportLingers wants messages in one request as long as they keep coming, each at once, and an end of it soon
+// after the last one.
+func TestTransportLingers(t *testing.T) {
+	received, ended := make(chan uint64, 10), make(chan struct{}, 10)
+	n := fakeNode(t, epochsOf(received), Config{})
+	to := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		n.Handler().ServeHTTP(w, r)
+		ended <- struct{}{}
+	})
+	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+	defer tr.close(time.Second)
+	for i := range uint64(5) {
+		tr.send(to, heartbeat(i))
+		if got := <-received; got != i {
+			t.Errorf("received %d, want %d", got, i)
+		}
+	}
+	<-ended
+	tr.senders.Wait()
+	if got := tr.figures()[0]; got.sent != 5 || got.bodies != 5 || got.dropped != 0 || len(ended) > 0 {
+		t.Errorf("figures %+v, %d more requests", got, len(ended))
+	}
+}
+
+// TestPeerStream feeds a node messages of a request without an end, until the node stops.
+func TestPeerStream(t *testing.T) {
+	received := make(chan uint64, 10)
+	n := fakeNode(t, epochsOf(received), Config{})
+	to := serving(t, n.Handler().ServeHTTP)
+	body, more := io.Pipe()
+	said := make(chan *http.Response, 1)
+	var client sync.WaitGroup
+	client.Go(func() {
+		w, err := http.Post("http://"+to+peerPath, "", body)
+		if err != nil {
+			t.Error(err)
+		}
+		said <- w
+	})
+	write := func(text []byte) {
+		if _, err := more.Write(text); err != nil {
+			t.Error(err)
+		}
+	}
+	for i := range uint64(3) {
+		frame, _ := appendFrame(nil, heartbeat(i))
+		write(frame[:7])
+		write(frame[7:])
+		if got := <-received; got != i {
+			t.Errorf("received %d, want %d", got, i)
+		}
+	}
+	large, _ := appendFrame(nil, &wire.Message{Epoch: 3, From: 1, To: 2, Body: &wire.Reply{Counter: 1, Status: wire.StatusFound, Value: make([]byte, 10*frameBuffer)}})
+	small, _ := appendFrame(nil, heartbeat(4))
+	write(append(large, small...))
+	if first, second := <-received, <-received; first != 3 || second != 4 {
+		t.Errorf("received %d and %d", first, second)
+	}
+	n.engine.close()
+	write(small)
+	w := <-said
+	more.Close()
+	client.Wait()
+	if w == nil {
+		return
+	}
+	defer w.Body.Close()
+	if text, err := io.ReadAll(w.Body); w.StatusCode != http.StatusServiceUnavailable || !w.Close || err != nil {
+		t.Errorf("%s %s, %v", w.Status, text, err)
+	}
+	if len(received) > 0 {
+		t.Error("a node that has stopped takes messages")
+	}
+}
