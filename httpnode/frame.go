@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -58,14 +59,14 @@ func (f *frames) ready() bool {
 
 // next reads one frame, whose bytes are valid until it is called again. The error is
 // io.EOF at the end, errFrame for anything malformed or cut off, errFramesBusy when allow does not
-// grant a frame its size.
+// grant a frame its size, that of the reader when its time is over.
 func (f *frames) next(allow func(size int64) bool) ([]byte, error) {
 	header, err := f.reader.Peek(frameHeader)
 	switch {
 	case err == io.EOF && len(header) == 0:
 		return nil, io.EOF
 	case err != nil:
-		return nil, errFrame
+		return nil, cutOff(err)
 	}
 	size := int64(binary.BigEndian.Uint32(header))
 	if size > maxFrame {
@@ -84,9 +85,22 @@ func (f *frames) next(allow func(size int64) bool) ([]byte, error) {
 	f.large.Reset()
 	// Copying grows the buffer as bytes arrive: a length alone makes nobody allocate.
 	if _, err := io.CopyN(&f.large, f.reader, size); err != nil {
-		return nil, errFrame
+		return nil, cutOff(err)
 	}
 	return f.large.Bytes(), nil
+}
+
+// cutOff is the error of next where the reader ends early.
+func cutOff(err error) error {
+	if isTimeout(err) {
+		return err
+	}
+	return errFrame
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // weight estimates the memory that a message keeps alive, in bytes, without encoding it.

@@ -293,3 +293,20 @@ func TestPeerStream(t *testing.T) {
 		t.Error("a node that has stopped takes messages")
 	}
 }
+
+// TestPeerPaused has a sender that falls asleep in the middle of a request, and of a message: when it wakes up it is told
+// nothing that would count against its messages.
+func TestPeerPaused(t *testing.T) {
+	n := fakeNode(t, &fakeMachine{}, Config{})
+	n.receiver.timeout = 20 * time.Millisecond
+	frame, _ := appendFrame(nil, heartbeat(1))
+	for _, part := range [][]byte{frame, frame[:7]} {
+		l := testLink(t, serving(t, n.Handler().ServeHTTP))
+		if err := l.send(part, 1, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) || errors.As(err, new(*refusal)) {
+			t.Errorf("%d of %d bytes: %v", len(part), len(frame), err)
+		}
+	}
+}

@@ -20,7 +20,8 @@ type receiver struct {
 	engine *engine
 	logger *slog.Logger
 
-	frames budget
+	frames  budget
+	timeout time.Duration // for one request
 
 	mu     sync.Mutex
 	warned map[string]struct{} // senders whose version was complained about
@@ -29,11 +30,11 @@ type receiver struct {
 // Limits of what comes over the wire. Whoever reaches the port can send it.
 const (
 	maxFrames   = 256 << 20        // bytes of all frames that are being read
-	peerTimeout = 10 * time.Second // for one body
+	peerTimeout = 10 * time.Second // for one request, which a sender that runs ends much sooner
 )
 
 func newReceiver(engine *engine, logger *slog.Logger) *receiver {
-	v := &receiver{engine: engine, logger: logger}
+	v := &receiver{engine: engine, logger: logger, timeout: peerTimeout}
 	v.frames.limit = maxFrames
 	return v
 }
@@ -49,7 +50,7 @@ var framePool = sync.Pool{New: func() any { return &frames{reader: bufio.NewRead
 // serve answers 204 when every message was fed to the machine. The body may have no end yet when it is read.
 func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 	// What is no connection of a server cannot be told; the timeout of the whole server is left.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(peerTimeout))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.timeout))
 	in := framePool.Get().(*frames)
 	in.reader.Reset(r.Body)
 	defer func() {
@@ -60,6 +61,9 @@ func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Pa
 		}
 	}()
 	err := v.take(in)
+	if isTimeout(err) { // there is nothing to say to a sender that was paused
+		panic(http.ErrAbortHandler)
+	}
 	if err != nil { // else the answer would wait for the end of the body
 		w.Header().Set("Connection", "close")
 	}
