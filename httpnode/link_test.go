@@ -243,6 +243,30 @@ func TestTransportLingers(t *testing.T) {
 	}
 }
 
+// TestTransportTooLarge has a message that no frame holds among others.
+func TestTransportTooLarge(t *testing.T) {
+	received := make(chan uint64, 10)
+	n := fakeNode(t, epochsOf(received), Config{})
+	to := serving(t, n.Handler().ServeHTTP)
+	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+	large := &wire.Message{From: 1, To: 2, Body: &wire.Reply{Value: make([]byte, maxFrame)}}
+	for i := range uint64(3) {
+		for tr.send(to, large); tr.figures()[0].queued > 0; { // until its sender has taken it alone
+			time.Sleep(time.Millisecond)
+		}
+		for epoch := range uint64(2) {
+			tr.send(to, heartbeat(2*i+epoch))
+			if got := <-received; got != 2*i+epoch {
+				t.Errorf("received %d, want %d", got, 2*i+epoch)
+			}
+		}
+	}
+	tr.close(time.Second)
+	if got := tr.figures()[0]; got.sent != 6 || got.dropped != 3 {
+		t.Errorf("figures %+v", got)
+	}
+}
+
 // TestPeerStream feeds a node messages of a request without an end, until the node stops.
 func TestPeerStream(t *testing.T) {
 	received := make(chan uint64, 10)

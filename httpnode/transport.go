@@ -179,16 +179,20 @@ func (t *transport) deliver(p *peer) {
 	}
 }
 
-// pass sends what was taken. After an error so many messages remain: they would arrive late, and the machine sends
-// again what still matters.
+// pass sends what was taken. So many messages are not sent: after an error the rest would arrive late, and the machine
+// sends again what still matters.
 func (t *transport) pass(p *peer) (unsent int, err error) {
 	rest := p.batch
 	for len(rest) > 0 && err == nil {
 		n := t.encode(p, rest)
-		err = p.link.send(p.body, n, deliverTimeout)
+		if len(p.body) > 0 {
+			err = p.link.send(p.body, n, deliverTimeout)
+		} else { // it would end the request
+			unsent += n
+		}
 		rest = rest[n:]
 	}
-	return len(rest), err
+	return unsent + len(rest), err
 }
 
 // encode makes one body of the first n messages.
