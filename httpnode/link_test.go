@@ -304,7 +304,9 @@ func TestPeerStream(t *testing.T) {
 	n.engine.close()
 	write(small)
 	w := <-said
-	more.Close()
+	if err := more.Close(); err != nil {
+		t.Error(err)
+	}
 	client.Wait()
 	if w == nil {
 		return
