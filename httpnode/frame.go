@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 
 	"github.com/sequitur-kv/sequitur/core/store"
 	"github.com/sequitur-kv/sequitur/core/wire"
@@ -41,12 +42,26 @@ func appendFrame(buf []byte, message *wire.Message) (_ []byte, ok bool) {
 // frames reads frames of a body.
 type frames struct {
 	reader *bufio.Reader
-	large  bytes.Buffer // a frame that is not in the reader's buffer as a whole
-	held   int64        // of the budget for frames
+	large  *bytes.Buffer // of a frame that was not in the reader's buffer as a whole; nil: none
+	held   int64         // of the budget for frames
 }
 
-// frameBuffer is the size of most bodies, or more.
-const frameBuffer = 16 << 10
+// frameBuffer is small, for each request has one as long as it lasts.
+const frameBuffer = 4 << 10
+
+var (
+	framesPool = sync.Pool{New: func() any { return &frames{reader: bufio.NewReaderSize(nil, frameBuffer)} }}
+	largePool  = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+)
+
+// release gives back what the last frame needed.
+func (f *frames) release(b *budget) {
+	b.give(&f.held)
+	if f.large != nil && f.large.Cap() <= batchBytes {
+		largePool.Put(f.large)
+	}
+	f.large = nil
+}
 
 // ready tells whether the next frame has come as a whole, so that next does not wait for it.
 func (f *frames) ready() bool {
@@ -82,9 +97,12 @@ func (f *frames) next(allow func(size int64) bool) ([]byte, error) {
 		_, _ = f.reader.Discard(int(size)) // its bytes stay until more is read
 		return frame, nil
 	}
+	if f.large == nil {
+		f.large = largePool.Get().(*bytes.Buffer)
+	}
 	f.large.Reset()
 	// Copying grows the buffer as bytes arrive: a length alone makes nobody allocate.
-	if _, err := io.CopyN(&f.large, f.reader, size); err != nil {
+	if _, err := io.CopyN(f.large, f.reader, size); err != nil {
 		return nil, cutOff(err)
 	}
 	return f.large.Bytes(), nil

@@ -6,7 +6,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// A body costs both sides about as much as fifty writes in it. So a sender that finds many lets more
+// A body costs both sides as much as some dozens of writes in it. So a sender that finds many lets more
 // come before it sends the next one: replicas lag by up to gatherTime while a node is busy, and by
 // nothing more than the network otherwise.
 const (
@@ -40,7 +40,8 @@ func (p *peer) gather(closing <-chan struct{}) {
 // lingerTime is how long a request stays open for more.
 const lingerTime = 100 * time.Millisecond
 
-// linger waits until something is queued, and tells whether something is, or the time for that or the transport is over.
+// linger waits until something is to be sent, or the other side says something, and tells whether that is so, or the time for
+// it or the transport is over.
 func (p *peer) linger(closing <-chan struct{}) (more bool) {
 	if !p.startLinger() {
 		return true
@@ -50,6 +51,9 @@ func (p *peer) linger(closing <-chan struct{}) (more bool) {
 	select {
 	case <-timer.C:
 	case <-p.hurry:
+		more = true
+	case answer := <-p.link.answers:
+		p.link.hear(answer)
 		more = true
 	case <-closing:
 	}
@@ -86,10 +90,10 @@ func (p *peer) endPause() {
 // pressing tells whether the queue must not wait. The caller holds the mutex.
 func (p *peer) pressing() bool { return p.urgent > 0 || p.bytes > batchBytes }
 
-// hasten ends the pause of the sender if the queue must not wait, or it waits for nothing else. The caller holds the mutex.
+// hasten ends the pause of the sender if the queue must not wait. The caller holds the mutex.
 func (p *peer) hasten() {
-	if p.lingering || p.pausing && p.pressing() {
-		p.pausing, p.lingering = false, false
+	if p.pausing && p.pressing() {
+		p.pausing = false
 		p.hurry <- struct{}{}
 	}
 }

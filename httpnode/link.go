@@ -26,8 +26,8 @@ const (
 )
 
 // link is one persistent connection to a peer, dialled when it is first needed. What travels on it is
-// plain HTTP/1.1 that any server understands; speaking it without http.Client saves that one's two
-// goroutines for each connection, which cost more than everything else on the way of a message.
+// plain HTTP/1.1 that any server understands; http.Client could not pipeline it, and its goroutines for each
+// connection would cost more than everything else on the way of a message.
 // It has one user at a time.
 type link struct {
 	address string
@@ -39,6 +39,8 @@ type link struct {
 	conn    net.Conn // nil: none
 	release func() bool
 	answers <-chan error // to the requests on conn, in their order; then why there are no more
+	proven  bool         // there was an answer on conn
+	trouble error        // what was heard and not told yet
 	sent    []shipment   // requests without an answer
 	open    bool         // the last of them has no end yet
 	begun   time.Time    // when it began
@@ -78,81 +80,104 @@ var (
 
 const endOfRequest = "0\r\n\r\n"
 
-// send sends one body of so many messages. It waits only when earlier requests are not answered, for at most
-// timeout. Errors: *refusal when the peer refuses a request, any other when it does not answer; the connection is closed
-// then, and all that was not answered counts as lost.
+// ready waits until a body may be sent: while too many requests have no answer, for at most timeout each. A connection
+// that the other side has closed while it rested is no trouble. Errors: *refusal when the peer refuses a request, any other
+// when it does not answer; the connection is closed then, and all that was not answered counts as lost.
+func (l *link) ready(timeout time.Duration) error {
+	err := l.settle()
+	if err == nil && l.open && (time.Since(l.begun) >= requestTime || l.size >= requestBytes) {
+		err = l.end(timeout)
+	}
+	if err == nil && !l.open {
+		err = l.await(requestsOpen-1, timeout)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case l.proven && !errors.As(err, new(*refusal)) && !errors.Is(err, errSilent) && !isTimeout(err):
+		l.close() // the next body goes over a new one
+		return nil
+	default:
+		l.close()
+		return err
+	}
+}
+
+// send sends one body of so many messages as soon as the link is ready. Errors are as of ready.
 func (l *link) send(body []byte, messages int, timeout time.Duration) error {
-	if err := l.settle(); errors.As(err, new(*refusal)) {
-		return l.fail(err, shipment{messages, 1})
-	} else if err != nil {
-		l.close() // it rested, or the other side began anew: that is no reason not to try
+	more := shipment{messages, 1}
+	err := l.ready(timeout)
+	if err == nil {
+		err = l.dial()
 	}
-	if err := l.dial(); err != nil {
-		return l.fail(err, shipment{messages, 1})
+	if err != nil {
+		l.lost.add(more)
+		return err
 	}
-	now := time.Now()
 	l.buf = l.buf[:0]
-	if l.open && (now.Sub(l.begun) >= requestTime || l.size >= requestBytes) {
-		l.buf, l.open = append(l.buf, endOfRequest...), false
-	}
 	if !l.open {
-		// The one that ended just now is not on its way yet; the one before it is.
-		if err := l.await(requestsOpen-1, timeout); err != nil {
-			return l.fail(err, shipment{messages, 1})
-		}
 		l.buf = append(l.buf, l.head...)
-		l.open, l.begun, l.size = true, now, 0
+		l.open, l.begun, l.size = true, time.Now(), 0
 		l.sent = append(l.sent, shipment{})
 	}
 	l.size += len(body)
-	l.sent[len(l.sent)-1].add(shipment{messages, 1})
+	l.sent[len(l.sent)-1].add(more)
 	l.buf = append(strconv.AppendInt(l.buf, int64(len(body)), 16), "\r\n"...)
-	return l.write(now, timeout, l.buf, body, l.buf[len(l.buf)-2:])
+	if err = l.write(timeout, l.buf, body, l.buf[len(l.buf)-2:]); err != nil {
+		l.close()
+	}
+	return err
 }
 
-// finish ends the last request and waits until all are answered, for at most timeout each. Errors are as of send.
-func (l *link) finish(timeout time.Duration) error {
+// finish ends the last request and waits until all are answered, for at most timeout each. Errors are as of ready.
+func (l *link) finish(timeout time.Duration) (err error) {
 	if l.open {
-		l.open = false
-		l.buf = append(l.buf[:0], endOfRequest...)
-		if err := l.write(time.Now(), timeout, l.buf); err != nil {
-			return err
-		}
+		err = l.end(timeout)
 	}
-	if err := l.await(0, timeout); err != nil {
-		return l.fail(err, shipment{})
+	if err == nil {
+		err = l.await(0, timeout)
 	}
-	return nil
+	if err != nil {
+		l.close()
+	}
+	return err
+}
+
+// end ends the last request.
+func (l *link) end(timeout time.Duration) error {
+	l.open = false
+	return l.write(timeout, []byte(endOfRequest))
 }
 
 // write writes parts of a request.
-func (l *link) write(now time.Time, timeout time.Duration, parts ...[]byte) error {
-	if by := now.Add(timeout); by.Sub(l.writeBy) > timeout/4 { // to move it costs as much as a small body
-		l.writeBy = by
-		if err := l.conn.SetWriteDeadline(by); err != nil {
-			return l.fail(err, shipment{})
-		}
+func (l *link) write(timeout time.Duration, parts ...[]byte) error {
+	var err error
+	if by := time.Now().Add(timeout); by.Sub(l.writeBy) > timeout/4 { // to move it costs as much as a small body
+		l.writeBy, err = by, l.conn.SetWriteDeadline(by)
 	}
-	message := net.Buffers(parts)
-	_, err := message.WriteTo(l.conn)
+	if err == nil {
+		message := net.Buffers(parts)
+		_, err = message.WriteTo(l.conn)
+	}
 	if err == nil {
 		return nil
 	}
 	// Who refuses a request closes the connection while it is written, and has said why.
-	select {
-	case said := <-l.answers:
-		err = cmp.Or(said, err)
-	case <-time.After(lastWords):
+	if said := l.await(0, lastWords); said != nil && !errors.Is(said, errSilent) {
+		return said
 	}
-	return l.fail(err, shipment{})
+	return err
 }
 
-// lastWords is how long the answer to a request is waited for that could not be written.
+// lastWords is how long answers are waited for after a request that could not be written.
 const lastWords = 50 * time.Millisecond
+
+// hear takes an answer; what is wrong with it is told by settle.
+func (l *link) hear(answer error) { l.trouble = cmp.Or(l.trouble, l.answered(answer)) }
 
 // settle takes the answers that have come.
 func (l *link) settle() error {
-	for {
+	for l.trouble == nil {
 		select {
 		case err := <-l.answers:
 			if err := l.answered(err); err != nil {
@@ -162,6 +187,7 @@ func (l *link) settle() error {
 			return nil
 		}
 	}
+	return l.trouble
 }
 
 // await waits until at most so many requests have no answer.
@@ -179,6 +205,9 @@ func (l *link) await(most int, timeout time.Duration) error {
 			}
 			timer.Reset(timeout)
 		case <-timer.C:
+			if err := l.settle(); err != nil || len(l.sent) <= most { // this process may have been paused
+				return err
+			}
 			return errSilent
 		}
 	}
@@ -193,16 +222,10 @@ func (l *link) answered(err error) error {
 	case ended == 0, ended == 1 && l.open:
 		return errUnasked
 	}
+	l.proven = true
 	l.arrived.add(l.sent[0])
 	l.sent = append(l.sent[:0], l.sent[1:]...)
 	return nil
-}
-
-// fail closes the connection.
-func (l *link) fail(err error, more shipment) error {
-	l.lost.add(more)
-	l.close()
-	return err
 }
 
 // count returns what arrived and what was lost since it was last called.
@@ -233,43 +256,58 @@ func (l *link) dial() error {
 		return err
 	}
 	answers := make(chan error, requestsOpen+1)
-	l.conn, l.answers, l.writeBy = conn, answers, time.Time{}
+	l.conn, l.answers, l.writeBy, l.proven = conn, answers, time.Time{}, false
 	l.release = context.AfterFunc(l.alive, func() { conn.Close() })
 	l.readers.Go(func() { readAnswers(conn, answers) })
 	return nil
 }
 
+// Bounds of what the other side says.
+const (
+	maxAnswer  = 16 << 10    // bytes
+	answerTime = time.Second // for the rest of a refusal
+)
+
 // readAnswers reads what the other side says: nil for a 204, and why nothing more comes at the end.
 func readAnswers(conn net.Conn, answers chan<- error) {
 	defer conn.Close()
-	for reader := bufio.NewReader(conn); ; {
-		last, err := readAnswer(reader)
+	bound := &io.LimitedReader{R: conn}
+	reader := bufio.NewReader(bound)
+	tell := func(err error) (heard bool) {
 		select {
 		case answers <- err:
+			return true
 		default: // it says more than it was asked
+			return false
+		}
+	}
+	for {
+		bound.N = maxAnswer
+		last, err := readAnswer(conn, reader)
+		if !tell(err) || err != nil {
 			return
 		}
-		switch {
-		case err != nil:
-			return
-		case last:
-			answers <- io.EOF // it has room: the one before was the last
+		if last {
+			tell(io.EOF)
 			return
 		}
 	}
 }
 
 // readAnswer reads one answer; last tells that the other side says no more.
-func readAnswer(reader *bufio.Reader) (last bool, err error) {
+func readAnswer(conn net.Conn, reader *bufio.Reader) (last bool, err error) {
 	response, err := http.ReadResponse(reader, nil)
 	if err != nil {
 		return true, err
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusNoContent {
-		return true, refusalOf(response)
+	if response.StatusCode == http.StatusNoContent {
+		return response.Close, response.Body.Close()
 	}
-	return response.Close, nil
+	// Its body is not closed, which would read all of it.
+	if err := conn.SetReadDeadline(time.Now().Add(answerTime)); err != nil {
+		return true, err
+	}
+	return true, refusalOf(response)
 }
 
 // close gives the connection up; the next body dials anew.
@@ -277,7 +315,7 @@ func (l *link) close() {
 	for _, s := range l.sent {
 		l.lost.add(s)
 	}
-	l.sent, l.open = l.sent[:0], false
+	l.sent, l.open, l.trouble = l.sent[:0], false, nil
 	if l.conn == nil {
 		return
 	}

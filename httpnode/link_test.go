@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,42 +159,191 @@ func TestLinkRefused(t *testing.T) {
 
 // TestLinkUnasked has a peer that says more than it was asked.
 func TestLinkUnasked(t *testing.T) {
-	const answer = "HTTP/1.1 204 No Content\r\n\r\n"
 	for answers := 1; answers < 6; answers++ {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		l := testLink(t, rawServer(t, func(conn net.Conn, requests *bufio.Reader) {
+			if _, err := requests.ReadString('\n'); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.WriteString(conn, strings.Repeat("HTTP/1.1 204 No Content\r\n\r\n", answers)) // the other side may have heard enough
+			_, _ = io.Copy(io.Discard, conn)
+		}))
+		if err := l.send([]byte("body"), 1, time.Second); err != nil {
 			t.Fatal(err)
 		}
-		var server sync.WaitGroup
-		server.Go(func() {
-			conn, err := listener.Accept()
+		if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) {
+			t.Errorf("%d answers to a request that has no end: %v", answers, err)
+		}
+		l.close()
+		wantCounts(t, l, shipment{}, shipment{1, 1})
+	}
+}
+
+// rawServer is a server of one connection.
+func rawServer(t *testing.T, serve func(conn net.Conn, requests *bufio.Reader)) (address string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server sync.WaitGroup
+	server.Go(func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		serve(conn, bufio.NewReader(conn))
+	})
+	t.Cleanup(func() {
+		server.Wait()
+		listener.Close()
+	})
+	return listener.Addr().String()
+}
+
+// TestLinkTalkative has a peer that answers a request, and goes on talking while the link rests: not for long.
+func TestLinkTalkative(t *testing.T) {
+	const answer = "HTTP/1.1 204 No Content\r\n"
+	for _, more := range []string{
+		strings.Repeat(answer+"\r\n", 2*requestsOpen) + answer + "Connection: close\r\n\r\n",
+		strings.Repeat(answer+"\r\n", requestsOpen) + answer + "Connection: close\r\n\r\n",
+		answer + "X-Header: " + strings.Repeat("x", 64<<20),
+		"HTTP/1.1 400 Bad Request\r\n\r\n" + strings.Repeat("x", 64<<20),
+	} {
+		ended := make(chan struct{})
+		l := testLink(t, rawServer(t, func(conn net.Conn, requests *bufio.Reader) {
+			defer close(ended)
+			r, err := http.ReadRequest(requests)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer conn.Close()
-			if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				t.Error(err)
 			}
-			for range answers {
-				_, _ = io.WriteString(conn, answer) // the other side may have heard enough
+			if _, err := io.WriteString(conn, answer+"\r\n"+more); err == nil && len(more) > 32<<20 {
+				t.Error("all of it is read")
 			}
-			_, _ = io.Copy(io.Discard, conn)
-		})
-		l := testLink(t, listener.Addr().String())
+		}))
 		if err := l.send([]byte("body"), 1, time.Second); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(5 * time.Second); len(l.answers) == 0 && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
+		if err := l.finish(time.Second); err != nil {
+			t.Error(err)
 		}
-		if err := l.await(0, time.Second); err == nil {
-			t.Errorf("%d answers to a request that has no end are taken", answers)
+		<-ended
+		l.readers.Wait() // who waits for the end of the transport waits for this
+		wantCounts(t, l, shipment{1, 1}, shipment{})
+	}
+}
+
+// TestLinkLastWords wants what the peer has said before a write fails.
+func TestLinkLastWords(t *testing.T) {
+	l := testLink(t, "127.0.0.1:1")
+	conn, other := net.Pipe()
+	other.Close()
+	answers := make(chan error, requestsOpen+1)
+	l.conn, l.answers, l.release = conn, answers, func() bool { return true }
+	l.sent, l.open, l.begun = []shipment{{3, 1}, {4, 2}}, true, time.Now()
+	go func() {
+		answers <- nil
+		answers <- &refusal{reason: "it is wrong"}
+	}()
+	refused := new(refusal)
+	for l.conn != nil && refused.reason == "" {
+		if err := l.send([]byte("body"), 5, time.Second); !errors.As(err, &refused) {
+			t.Errorf("%v", err)
 		}
-		l.close()
-		server.Wait()
+	}
+	arrived, lost := l.count()
+	if arrived != (shipment{3, 1}) || lost != (shipment{9, 3}) {
+		t.Errorf("%+v arrived, %+v lost", arrived, lost)
+	}
+}
+
+// TestTransportPauses has a peer that closes every connection, without a word or with a refusal: it is not dialled again
+// and again for each message.
+func TestTransportPauses(t *testing.T) {
+	for _, words := range []string{"", "hello\r\n", "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dialled := 0
+		var server sync.WaitGroup
+		server.Go(func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				dialled++
+				_, _ = io.WriteString(conn, words) // whether it is read or not
+				conn.Close()
+			}
+		})
+		tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+		const messages = 200
+		for range messages {
+			tr.send(listener.Addr().String(), heartbeat(1))
+			time.Sleep(2 * time.Millisecond)
+		}
+		tr.close(time.Second)
 		listener.Close()
-		wantCounts(t, l, shipment{}, shipment{1, 1})
+		server.Wait()
+		if got := tr.figures()[0]; dialled > 10 || got.sent != 0 || got.dropped != messages {
+			t.Errorf("%q: dialled %d times, figures %+v", words, dialled, got)
+		}
+	}
+}
+
+// TestTransportKeepsUntried has a peer that refuses the first request: what is sent after that goes over the next
+// connection.
+func TestTransportKeepsUntried(t *testing.T) {
+	received, refused := make(chan uint64, 10), make(chan struct{}, 1)
+	n := fakeNode(t, epochsOf(received), Config{})
+	var requests atomic.Int64
+	to := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			w.Header().Set("Connection", "close")
+			unavailable(w, r, "it starts")
+			refused <- struct{}{}
+			return
+		}
+		n.Handler().ServeHTTP(w, r)
+	})
+	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
+	tr.send(to, heartbeat(1))
+	<-refused
+	time.Sleep(10 * time.Millisecond) // the refusal arrives
+	tr.send(to, heartbeat(2))
+	if got := <-received; got != 2 {
+		t.Errorf("received %d", got)
+	}
+	tr.close(time.Second)
+	if got := tr.figures()[0]; got.sent != 1 || got.dropped != 1 {
+		t.Errorf("figures %+v", got)
+	}
+}
+
+// TestPeerStops ends the contexts of all requests, as a node does that stops: a request without an end does not hold it up.
+func TestPeerStops(t *testing.T) {
+	received := make(chan uint64, 1)
+	n := fakeNode(t, epochsOf(received), Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewUnstartedServer(n.Handler())
+	server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	server.Start()
+	defer server.Close()
+	l := testLink(t, server.Listener.Addr().String())
+	frame, _ := appendFrame(nil, heartbeat(1))
+	if err := l.send(frame, 1, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	<-received
+	cancel()
+	if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) {
+		t.Errorf("%v", err)
 	}
 }
 

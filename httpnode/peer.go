@@ -31,6 +31,7 @@ type peer struct {
 	bytes     int // weight of the queue
 	urgent    int // messages queued that somebody waits for
 	sending   bool
+	called    bool   // its sender is about to be started or woken up
 	pausing   bool   // the sender gathers
 	lingering bool   // the sender waits for whatever comes
 	stranger  bool   // no member: it rests for a short time only
@@ -62,9 +63,8 @@ func newPeer(address string, link *link) *peer {
 }
 
 // push queues a message and drops the oldest ones that exceed the bounds: what the machine sent
-// last is worth more than what it sent before, and it repairs every loss. start is true when a sender
-// has to be started.
-func (p *peer) push(message *wire.Message) (start bool) {
+// last is worth more than what it sent before, and it repairs every loss. call is true when start has to be called.
+func (p *peer) push(message *wire.Message) (call bool) {
 	q := queued{message, weight(message)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,9 +84,22 @@ func (p *peer) push(message *wire.Message) (start bool) {
 		clear(p.queue[:drop])
 		p.queue = p.queue[drop:]
 	}
-	start = !p.sending
-	p.sending = true
-	return start
+	call = !p.called && (!p.sending || p.lingering)
+	p.called = p.called || call
+	return call
+}
+
+// start wakes the sender up if it lingers; it tells whether there is none, and it has to be started.
+func (p *peer) start() (none bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	none = !p.sending
+	p.called, p.sending = false, true
+	if p.lingering {
+		p.lingering = false
+		p.hurry <- struct{}{}
+	}
+	return none
 }
 
 // end tells whether nothing is queued, and then the sender has to end.
@@ -158,7 +171,7 @@ func (p *peer) setStranger(stranger bool) {
 func (p *peer) closeIdle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sending {
+	if p.sending || p.called {
 		return false
 	}
 	if p.link != nil {
@@ -180,13 +193,10 @@ func (p *peer) retire() bool {
 	return true
 }
 
-// count counts what the link knows of by now, and messages that it did not even get.
-func (p *peer) count(unsent int) {
+// count counts what the link knows of by now, and messages that it did not even get. It tells whether anything has arrived.
+func (p *peer) count(unsent int) (arrives bool) {
 	arrived, lost := p.link.count()
-	if arrived.bodies == 0 && lost.messages+unsent == 0 {
-		return
-	}
-	if arrived.bodies > 0 {
+	if arrives = arrived.bodies > 0; arrives {
 		p.refusal = ""
 	}
 	p.mu.Lock()
@@ -194,6 +204,7 @@ func (p *peer) count(unsent int) {
 	p.sent += uint64(arrived.messages)
 	p.bodies += uint64(arrived.bodies)
 	p.dropped += uint64(lost.messages + unsent)
+	return arrives
 }
 
 // reached tells whether anything was ever delivered; what was lost before does not count then.

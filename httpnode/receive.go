@@ -1,8 +1,8 @@
 package httpnode
 
 import (
-	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -45,20 +45,19 @@ const maxTogether = 64
 // maxWarned bounds how many senders of other versions are told apart.
 const maxWarned = 1024
 
-var framePool = sync.Pool{New: func() any { return &frames{reader: bufio.NewReaderSize(nil, frameBuffer)} }}
-
 // serve answers 204 when every message was fed to the machine. The body may have no end yet when it is read.
 func (v *receiver) serve(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 	// What is no connection of a server cannot be told; the timeout of the whole server is left.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(v.timeout))
-	in := framePool.Get().(*frames)
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(v.timeout))
+	// A node that stops waits for no end of a request.
+	defer context.AfterFunc(r.Context(), func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) })()
+	in := framesPool.Get().(*frames)
 	in.reader.Reset(r.Body)
 	defer func() {
-		v.frames.give(&in.held)
+		in.release(&v.frames)
 		in.reader.Reset(nil)
-		if in.large.Cap() <= batchBytes {
-			framePool.Put(in)
-		}
+		framesPool.Put(in)
 	}()
 	err := v.take(in)
 	if isTimeout(err) { // there is nothing to say to a sender that was paused
@@ -88,6 +87,7 @@ func (v *receiver) take(in *frames) error {
 				return err
 			}
 			messages, size = messages[:0], 0
+			in.release(&v.frames)
 		}
 		frame, err := in.next(func(n int64) bool { return v.frames.take(&in.held, n) })
 		if errors.Is(err, io.EOF) {

@@ -16,7 +16,7 @@ const (
 	peerPath       = "/sequitur/peer"
 	fromHeader     = "Sequitur-Node" // address of the sending node, for logs only
 	dialTimeout    = time.Second
-	deliverTimeout = 3 * time.Second  // for an answer
+	deliverTimeout = 3 * time.Second  // for a body to be written, and for an answer
 	reportInterval = time.Minute      // lost messages are logged at most this often for each peer
 	restTimeout    = 90 * time.Second // after which an idle connection is closed
 	forgetTimeout  = 5 * time.Second  // the same for an address that is no member, which is forgotten then
@@ -35,7 +35,7 @@ type transport struct {
 	mu      sync.Mutex
 	peers   map[string]*peer
 	members map[string]struct{} // of the configuration; nil until there is one: then nobody is a stranger
-	waiting []*peer             // have messages and no sender yet
+	waiting []*peer             // have messages, and no sender yet or one that lingers
 	closed  bool
 	closing chan struct{} // closed with closed
 	senders sync.WaitGroup
@@ -107,12 +107,14 @@ func (t *transport) forget(p *peer) {
 	}
 }
 
-// flush starts the senders of what was queued.
+// flush starts, or wakes up, the senders of what was queued.
 func (t *transport) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, p := range t.waiting {
-		t.senders.Go(func() { t.deliver(p) })
+		if p.start() {
+			t.senders.Go(func() { t.deliver(p) })
+		}
 		t.waiting[i] = nil
 	}
 	t.waiting = t.waiting[:0]
@@ -155,9 +157,10 @@ func (t *transport) deliver(p *peer) {
 		// Whoever is about to send something does it first, if anybody is: bodies grow with the load.
 		runtime.Gosched()
 		p.gather(t.closing)
-		var err error
 		unsent := 0
+		err := p.link.ready(deliverTimeout) // else what is queued stays so
 		switch {
+		case err != nil:
 		case p.take():
 			unsent, err = t.pass(p)
 			p.tidy()
@@ -168,14 +171,15 @@ func (t *transport) deliver(p *peer) {
 		case p.end():
 			return
 		}
-		p.count(unsent)
-		t.report(p)
-		if t.note(p, err); err == nil {
+		if p.count(unsent) {
 			pause = firstPause
-			continue
 		}
-		t.wait(pause)
-		pause = min(2*pause, maxPause)
+		t.report(p)
+		if err != nil {
+			t.note(p, err)
+			t.wait(pause)
+			pause = min(2*pause, maxPause)
+		}
 	}
 }
 
@@ -211,11 +215,7 @@ func (t *transport) encode(p *peer, messages []queued) (n int) {
 
 // note logs what went wrong, and once what the peer says against this node.
 func (t *transport) note(p *peer, err error) {
-	var refused *refusal
-	switch {
-	case err == nil:
-		return
-	case errors.As(err, &refused) && !refused.temporary && refused.reason != p.refusal:
+	if refused := (*refusal)(nil); errors.As(err, &refused) && !refused.temporary && refused.reason != p.refusal {
 		p.refusal = refused.reason
 		t.logger.Warn("a peer refuses the messages of this node", "peer", p.address, "reason", refused.reason)
 	}

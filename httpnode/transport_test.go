@@ -286,8 +286,8 @@ func TestPeerQueueBytes(t *testing.T) {
 	p := &peer{}
 	big := &wire.Message{From: 1, To: 2, Body: &wire.Batch{Writes: []store.Version{{Value: make([]byte, maxQueuedBytes/4)}}}}
 	for i := range 10 {
-		if start := p.push(big); start != (i == 0) {
-			t.Errorf("push %d wants a sender: %v", i, start)
+		if call := p.push(big); call != (i == 0) || call && !p.start() {
+			t.Errorf("push %d wants a sender: %v", i, call)
 		}
 	}
 	if len(p.queue) != 3 || p.bytes > maxQueuedBytes || p.takeDropped() != 7 {
@@ -412,7 +412,7 @@ func TestFrames(t *testing.T) {
 		t.Errorf("at the end: %v", err)
 	}
 	for _, bad := range []string{"\x00", "\x00\x00\x00\x01", "\x04\x00\x00\x01", "\xff\xff\xff\xff", "\x00\x00\x00\x02a"} {
-		in := &frames{reader: bufio.NewReader(strings.NewReader(bad))}
+		in := &frames{reader: bufio.NewReader(strings.NewReader(bad)), large: new(bytes.Buffer)}
 		if _, err := in.next(all); !errors.Is(err, errFrame) {
 			t.Errorf("%q: %v", bad, err)
 		}
