@@ -6,7 +6,7 @@ import (
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
-// A body costs both sides as much as some dozens of writes in it. So a sender that finds many lets more
+// A body costs both sides as much as many writes in it. So a sender that finds many lets more
 // come before it sends the next one: replicas lag by up to gatherTime while a node is busy, and by
 // nothing more than the network otherwise.
 const (

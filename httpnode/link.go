@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A request has no end while bodies keep coming: each is a chunk of it, and costs both sides a third of what a
-// request of its own would. It ends, so that its answer tells what arrived, when nothing came for a while or when
+// A request has no end while bodies keep coming: each is a chunk of it, and costs both sides less than a
+// request of its own. It ends, so that its answer tells what arrived, when nothing came for a while or when
 // it has had its time; the next one follows at once, without the answer.
 const (
 	requestTime  = 500 * time.Millisecond // from its beginning to its last chunk
