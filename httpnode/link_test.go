@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,7 @@ func TestLinkStreams(t *testing.T) {
 		}
 	}
 	for i := range 3 {
+		l.begun = time.Now() // however slow the machine is
 		pass(fmt.Sprintf("body %d", i))
 		if got := <-arrived; got != fmt.Sprintf("body %d", i) {
 			t.Errorf("got %q", got)
@@ -106,7 +108,7 @@ func TestLinkSilent(t *testing.T) {
 		<-leave
 	}))
 	defer close(leave)
-	const patience = 20 * time.Millisecond
+	const patience = 200 * time.Millisecond
 	for range requestsOpen {
 		if err := l.send([]byte("body"), 1, patience); err != nil {
 			t.Fatal(err)
@@ -245,20 +247,13 @@ func TestLinkLastWords(t *testing.T) {
 	answers := make(chan error, requestsOpen+1)
 	l.conn, l.answers, l.release = conn, answers, func() bool { return true }
 	l.sent, l.open, l.begun = []shipment{{3, 1}, {4, 2}}, true, time.Now()
-	go func() {
-		answers <- nil
-		answers <- &refusal{reason: "it is wrong"}
-	}()
-	refused := new(refusal)
-	for l.conn != nil && refused.reason == "" {
-		if err := l.send([]byte("body"), 5, time.Second); !errors.As(err, &refused) {
-			t.Errorf("%v", err)
-		}
+	answers <- nil
+	answers <- &refusal{reason: "it is wrong"}
+	if refused := (*refusal)(nil); !errors.As(l.write(time.Second, []byte("body")), &refused) || refused.reason != "it is wrong" {
+		t.Errorf("%v", refused)
 	}
-	arrived, lost := l.count()
-	if arrived != (shipment{3, 1}) || lost != (shipment{9, 3}) {
-		t.Errorf("%+v arrived, %+v lost", arrived, lost)
-	}
+	l.close()
+	wantCounts(t, l, shipment{3, 1}, shipment{4, 2})
 }
 
 // TestTransportPauses has a peer that closes every connection, without a word or with a refusal: it is not dialled again
@@ -284,6 +279,7 @@ func TestTransportPauses(t *testing.T) {
 		})
 		tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
 		const messages = 200
+		begin := time.Now()
 		for range messages {
 			tr.send(listener.Addr().String(), heartbeat(1))
 			time.Sleep(2 * time.Millisecond)
@@ -291,32 +287,40 @@ func TestTransportPauses(t *testing.T) {
 		tr.close(time.Second)
 		listener.Close()
 		server.Wait()
-		if got := tr.figures()[0]; dialled > 10 || got.sent != 0 || got.dropped != messages {
+		if got := tr.figures()[0]; dialled > 10+int(time.Since(begin)/maxPause) || got.sent != 0 || got.dropped != messages {
 			t.Errorf("%q: dialled %d times, figures %+v", words, dialled, got)
 		}
 	}
 }
 
-// TestTransportKeepsUntried has a peer that refuses the first request: what is sent after that goes over the next
+// TestTransportKeepsUntried has a peer that refuses the first request: what is queued by then goes over the next
 // connection.
 func TestTransportKeepsUntried(t *testing.T) {
-	received, refused := make(chan uint64, 10), make(chan struct{}, 1)
+	received, refuse := make(chan uint64, 10), make(chan struct{})
 	n := fakeNode(t, epochsOf(received), Config{})
 	var requests atomic.Int64
 	to := serving(t, func(w http.ResponseWriter, r *http.Request) {
 		if requests.Add(1) == 1 {
+			<-refuse
 			w.Header().Set("Connection", "close")
 			unavailable(w, r, "it starts")
-			refused <- struct{}{}
 			return
 		}
 		n.Handler().ServeHTTP(w, r)
 	})
 	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
 	tr.send(to, heartbeat(1))
-	<-refused
-	time.Sleep(10 * time.Millisecond) // the refusal arrives
-	tr.send(to, heartbeat(2))
+	p := tr.peers[to]
+	lingers := func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.lingering
+	}
+	for !lingers() {
+		runtime.Gosched()
+	}
+	tr.queue(to, heartbeat(2)) // the sender is not told of it, but of the refusal
+	close(refuse)
 	if got := <-received; got != 2 {
 		t.Errorf("received %d", got)
 	}
@@ -381,16 +385,20 @@ func TestTransportLingers(t *testing.T) {
 	})
 	tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
 	defer tr.close(time.Second)
+	last, late := time.Now(), 0
 	for i := range uint64(5) {
 		tr.send(to, heartbeat(i))
 		if got := <-received; got != i {
 			t.Errorf("received %d, want %d", got, i)
 		}
+		if time.Since(last) > lingerTime/2 { // a slow machine
+			late++
+		}
+		last = time.Now()
 	}
-	<-ended
 	tr.senders.Wait()
-	if got := tr.figures()[0]; got.sent != 5 || got.bodies != 5 || got.dropped != 0 || len(ended) > 0 {
-		t.Errorf("figures %+v, %d more requests", got, len(ended))
+	if got := tr.figures()[0]; got.sent != 5 || got.bodies != 5 || got.dropped != 0 || len(ended) == 0 || len(ended) > 1+late {
+		t.Errorf("figures %+v, %d requests, %d of them because messages came late", got, len(ended), late)
 	}
 }
 
