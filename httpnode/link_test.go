@@ -20,6 +20,9 @@ import (
 	"github.com/sequitur-kv/sequitur/core/wire"
 )
 
+// plenty is more time than anything takes that is to happen.
+const plenty = 20 * time.Second
+
 // testLink is a link to a server, which is closed with the test.
 func testLink(t *testing.T, address string) *link {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -68,7 +71,7 @@ func TestLinkStreams(t *testing.T) {
 	}))
 	pass := func(body string) {
 		t.Helper()
-		if err := l.send([]byte(body), 2, time.Second); err != nil {
+		if err := l.send([]byte(body), 2, plenty); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +94,7 @@ func TestLinkStreams(t *testing.T) {
 	}
 	l.size = requestBytes
 	pass("third")
-	if err := l.finish(time.Second); err != nil {
+	if err := l.finish(plenty); err != nil {
 		t.Error(err)
 	}
 	wantCounts(t, l, shipment{10, 5}, shipment{})
@@ -140,9 +143,9 @@ func TestLinkRefused(t *testing.T) {
 	}))
 	refused := new(refusal)
 	refusing <- "it is wrong"
-	err := l.send([]byte("body"), 1, time.Second)
+	err := l.send([]byte("body"), 1, plenty)
 	for deadline := time.Now().Add(5 * time.Second); err == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		err = l.send(make([]byte, 64<<10), 1, time.Second)
+		err = l.send(make([]byte, 64<<10), 1, plenty)
 	}
 	if !errors.As(err, &refused) || refused.reason != "it is wrong" || refused.temporary {
 		t.Errorf("%v", err)
@@ -151,10 +154,10 @@ func TestLinkRefused(t *testing.T) {
 		t.Errorf("%+v arrived, %+v lost", arrived, lost)
 	}
 	refusing <- "it is wrong again"
-	if err := l.send([]byte("body"), 1, time.Second); err != nil {
+	if err := l.send([]byte("body"), 1, plenty); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.finish(time.Second); !errors.As(err, &refused) || refused.reason != "it is wrong again" {
+	if err := l.finish(plenty); !errors.As(err, &refused) || refused.reason != "it is wrong again" {
 		t.Errorf("%v", err)
 	}
 }
@@ -169,10 +172,10 @@ func TestLinkUnasked(t *testing.T) {
 			_, _ = io.WriteString(conn, strings.Repeat("HTTP/1.1 204 No Content\r\n\r\n", answers)) // the other side may have heard enough
 			_, _ = io.Copy(io.Discard, conn)
 		}))
-		if err := l.send([]byte("body"), 1, time.Second); err != nil {
+		if err := l.send([]byte("body"), 1, plenty); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) {
+		if err := l.await(0, plenty); err == nil || errors.Is(err, errSilent) {
 			t.Errorf("%d answers to a request that has no end: %v", answers, err)
 		}
 		l.close()
@@ -227,10 +230,10 @@ func TestLinkTalkative(t *testing.T) {
 				t.Error("all of it is read")
 			}
 		}))
-		if err := l.send([]byte("body"), 1, time.Second); err != nil {
+		if err := l.send([]byte("body"), 1, plenty); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.finish(time.Second); err != nil {
+		if err := l.finish(plenty); err != nil {
 			t.Error(err)
 		}
 		<-ended
@@ -324,7 +327,7 @@ func TestTransportKeepsUntried(t *testing.T) {
 	if got := <-received; got != 2 {
 		t.Errorf("received %d", got)
 	}
-	tr.close(time.Second)
+	tr.close(plenty)
 	if got := tr.figures()[0]; got.sent != 1 || got.dropped != 1 {
 		t.Errorf("figures %+v", got)
 	}
@@ -341,12 +344,12 @@ func TestPeerStops(t *testing.T) {
 	defer server.Close()
 	l := testLink(t, server.Listener.Addr().String())
 	frame, _ := appendFrame(nil, heartbeat(1))
-	if err := l.send(frame, 1, time.Second); err != nil {
+	if err := l.send(frame, 1, plenty); err != nil {
 		t.Fatal(err)
 	}
 	<-received
 	cancel()
-	if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) {
+	if err := l.await(0, plenty); err == nil || errors.Is(err, errSilent) {
 		t.Errorf("%v", err)
 	}
 }
@@ -361,10 +364,10 @@ func TestLinkLastAnswer(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	for range 3 {
-		if err := l.send([]byte("body"), 1, time.Second); err != nil {
+		if err := l.send([]byte("body"), 1, plenty); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.finish(time.Second); err != nil {
+		if err := l.finish(plenty); err != nil {
 			t.Fatal(err)
 		}
 		for deadline := time.Now().Add(5 * time.Second); len(l.answers) == 0 && time.Now().Before(deadline); {
@@ -420,7 +423,7 @@ func TestTransportTooLarge(t *testing.T) {
 			}
 		}
 	}
-	tr.close(time.Second)
+	tr.close(plenty)
 	if got := tr.figures()[0]; got.sent != 6 || got.dropped != 3 {
 		t.Errorf("figures %+v", got)
 	}
@@ -487,10 +490,10 @@ func TestPeerPaused(t *testing.T) {
 	frame, _ := appendFrame(nil, heartbeat(1))
 	for _, part := range [][]byte{frame, frame[:7]} {
 		l := testLink(t, serving(t, n.Handler().ServeHTTP))
-		if err := l.send(part, 1, time.Second); err != nil {
+		if err := l.send(part, 1, plenty); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.await(0, 5*time.Second); err == nil || errors.Is(err, errSilent) || errors.As(err, new(*refusal)) {
+		if err := l.await(0, plenty); err == nil || errors.Is(err, errSilent) || errors.As(err, new(*refusal)) {
 			t.Errorf("%d of %d bytes: %v", len(part), len(frame), err)
 		}
 	}
