@@ -35,8 +35,8 @@ type Config struct {
 	MaxWaitingBytes int           // keys and values of these requests, likewise; 64 MiB
 	MaxBuffered     int           // replicated writes held per replica until what they follow arrives; 1,024
 	MaxBufferedSize int           // bytes of keys and values of these writes, more only by one batch; 16 MiB
-	ChunkBytes      int           // size aimed at for one part of a transfer; 256 KiB
-	CopyPause       time.Duration // at most, between two parts of a full copy, for the sake of requests; 150 ms
+	ChunkBytes      int           // size aimed at for one part of a transfer; 16 KiB
+	CopyPause       time.Duration // at most, between two parts of a full copy, for the sake of requests; 15 ms
 }
 
 // Position counts the changes of a machine's durable state. Zero is "nothing".

@@ -219,8 +219,8 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxWaitingBytes, 64<<20)
 	setDefault(&c.MaxBuffered, 1024)
 	setDefault(&c.MaxBufferedSize, 16<<20)
-	setDefault(&c.ChunkBytes, 256<<10)
-	setDefault(&c.CopyPause, 150*time.Millisecond)
+	setDefault(&c.ChunkBytes, 16<<10)
+	setDefault(&c.CopyPause, 15*time.Millisecond)
 }
 
 func setDefault[T time.Duration | int](field *T, value T) {

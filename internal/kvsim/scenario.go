@@ -82,6 +82,8 @@ func Standard() Scenario {
 			MaxWaiting:  5,
 			MaxBuffered: 4,
 			ChunkBytes:  300,
+			// Long, so that much happens between two parts.
+			CopyPause: 150 * time.Millisecond,
 		},
 		Workload: Workload{
 			Clients:    6,
