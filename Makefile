@@ -48,7 +48,7 @@ archtest: ## check imports and purity of all packages
 race: ## run all tests under the race detector, with fewer random runs
 	go test -race -short ./...
 
-test-386: ## run all tests on a 32-bit platform, with fewer random runs (needs QEMU where the kernel runs no 32-bit programs)
+test-386: ## run all tests on a 32-bit platform, with fewer random runs (needs QEMU 10 where the kernel runs no 32-bit programs)
 	./scripts/test-386 $(PORTABLE) ./httpnode/... ./internal/apitest
 
 test-wasm: bin/wazero ## run the portable tests natively, under wazero and in Node
