@@ -196,12 +196,16 @@ func (c *Configuration) inherits(heir *Assignment, have causal.Coverage) bool {
 
 // handedOver tells whether have covers, in the slots of heir, what the life of a closed assignment
 // reported there, unless it stays in charge of them. It may be the only one to hold a write of somebody
-// who dies before it goes.
+// who dies before it goes. Who gets the slots back, and may not know it yet, drops them in between.
 func (c *Configuration) handedOver(closed, heir *Assignment, have causal.Coverage) bool {
-	kept := c.kept(closed.Life)
+	r := c.reported(closed.Life)
+	if r == nil {
+		return true
+	}
+	kept := c.kept(closed.Life, r.Epoch)
 	left := closed.Slots.Minus(&kept)
 	left = left.Intersect(&heir.Slots)
-	for _, p := range c.have(closed.Life) {
+	for _, p := range r.Have {
 		part := p.Slots.Intersect(&left)
 		for _, dot := range p.Vector {
 			// Of closed replica ids the finals count, and are looked at by themselves.
@@ -213,10 +217,10 @@ func (c *Configuration) handedOver(closed, heir *Assignment, have causal.Coverag
 	return true
 }
 
-// kept is the set of the slots that a life stays in charge of.
-func (c *Configuration) kept(life LifeID) (slots shard.Set) {
+// kept is the set of the slots that a life has been in charge of since an epoch, or longer, and stays so.
+func (c *Configuration) kept(life LifeID, epoch uint64) (slots shard.Set) {
 	for i := range c.Assignments {
-		if a := &c.Assignments[i]; a.Life == life && a.Stage != Closed {
+		if a := &c.Assignments[i]; a.Life == life && a.Stage != Closed && a.Born <= epoch {
 			slots = slots.Union(&a.Slots)
 		}
 	}
@@ -238,7 +242,7 @@ func (c *change) retireAll(component *shard.Set) {
 	c.copyAnew(component)
 	for i := range c.Reports {
 		r := &c.Reports[i]
-		held := c.held(r.Life, c.next)
+		held := c.held(r.Life, r.Epoch)
 		r.Have = r.Have.Within(&held).Forget(func(replica causal.ReplicaID) bool { return c.find(replica) == nil })
 	}
 }
