@@ -262,12 +262,13 @@ func TestLinkLastWords(t *testing.T) {
 // TestTransportPauses has a peer that closes every connection, without a word or with a refusal: it is not dialled again
 // and again for each message.
 func TestTransportPauses(t *testing.T) {
+	const dials = 4
 	for _, words := range []string{"", "hello\r\n", "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n"} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		dialled := 0
+		dialled := make(chan struct{}, 1000)
 		var server sync.WaitGroup
 		server.Go(func() {
 			for {
@@ -275,23 +276,30 @@ func TestTransportPauses(t *testing.T) {
 				if err != nil {
 					return
 				}
-				dialled++
+				dialled <- struct{}{}
 				_, _ = io.WriteString(conn, words) // whether it is read or not
 				conn.Close()
 			}
 		})
 		tr := newTransport(testAddress, slog.New(slog.DiscardHandler))
-		const messages = 200
-		begin := time.Now()
-		for range messages {
-			tr.send(listener.Addr().String(), heartbeat(1))
-			time.Sleep(2 * time.Millisecond)
+		messages, begin := uint64(0), time.Now()
+		more := time.NewTicker(time.Millisecond)
+		for n := 0; n < dials; {
+			select {
+			case <-dialled:
+				n++
+			case <-more.C:
+				tr.send(listener.Addr().String(), heartbeat(1))
+				messages++
+			}
 		}
+		more.Stop()
+		took := time.Since(begin)
 		tr.close(time.Second)
 		listener.Close()
 		server.Wait()
-		if got := tr.figures()[0]; dialled > 10+int(time.Since(begin)/maxPause) || got.sent != 0 || got.dropped != messages {
-			t.Errorf("%q: dialled %d times, figures %+v", words, dialled, got)
+		if got := tr.figures()[0]; took < (dials-1)*firstPause || got.sent != 0 || got.dropped != messages {
+			t.Errorf("%q: dialled %d times in %v, %d messages, figures %+v", words, dials, took, messages, got)
 		}
 	}
 }
