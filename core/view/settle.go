@@ -242,6 +242,7 @@ func (c *change) retireAll(component *shard.Set) {
 	c.copyAnew(component)
 	for i := range c.Reports {
 		r := &c.Reports[i]
+		// What it got anew since may have gone and come back, with nothing in it.
 		held := c.held(r.Life, r.Epoch)
 		r.Have = r.Have.Within(&held).Forget(func(replica causal.ReplicaID) bool { return c.find(replica) == nil })
 	}
